@@ -1,0 +1,75 @@
+"""Failed attempts: what is kept of them, and whether they run again."""
+
+import random
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from app.agents.declare import Policy, Retry
+from app.errors import Problem
+
+MESSAGE_LIMIT = 2_000
+TRACEBACK_LIMIT = 20_000
+ASKED_RETRIES = 3
+"""How often a handler that raises `Retry` runs again when its declaration says nothing."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """A failed attempt. `status` is what becomes of the interaction: `retry` (after `retry_after` s), `failed`, `dead`.
+
+    `problem` is the document to answer with when the handler raised one of our problems itself.
+    """
+
+    status: str
+    type: str
+    message: str
+    traceback: str
+    attempt: int = 1
+    retry_after: float = 0.0
+    blocking: bool = False
+    problem: dict[str, Any] | None = None
+
+    def add_note(self, note: str) -> None:
+        """Append to the message."""
+        self.message = _clean(f"{self.message}\n{note}", MESSAGE_LIMIT)
+
+    def encode(self) -> dict[str, Any]:
+        """The failure as it is stored."""
+        document = {"attempt": self.attempt, "type": self.type, "message": self.message, "traceback": self.traceback}
+        return document if self.problem is None else document | {"problem": self.problem}
+
+
+def failure_of(
+    error: BaseException, policy: Policy | None = None, attempt: int = 1, *, timed_out: bool = False
+) -> Failure:
+    """Judge a failed attempt under its policy."""
+    kind = "timeout" if timed_out else type(error).__name__
+    message = f"the turn took longer than its limit of {policy.timeout:g} s" if timed_out and policy else str(error)
+    text = "".join(traceback.format_exception(error))
+    status, after = _judge(error, policy, attempt)
+    problem = error.document() if isinstance(error, Problem) else None
+    blocking = policy is not None and policy.blocking
+    return Failure(
+        status, kind, _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT), attempt, after, blocking, problem
+    )
+
+
+def backoff(policy: Policy, attempt: int) -> float:
+    """Seconds before the next attempt: exponential, with jitter of up to half, to spread what failed together."""
+    full = min(policy.backoff * 2 ** (attempt - 1), policy.backoff_limit)
+    return full * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
+
+
+def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[str, float]:
+    if policy is None:
+        return "failed", 0.0
+    if isinstance(error, Retry):
+        return ("retry", max(error.after, 0.0)) if attempt <= (policy.retries or ASKED_RETRIES) else ("dead", 0.0)
+    if policy.retries and isinstance(error, policy.retry_on):
+        return ("retry", backoff(policy, attempt)) if attempt <= policy.retries else ("dead", 0.0)
+    return "failed", 0.0
+
+
+def _clean(text: str, limit: int) -> str:
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()[:limit]

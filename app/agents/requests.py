@@ -1,0 +1,154 @@
+"""The request that a hook sees and the response that it gives, frozen, with their forms on the wire."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+from werkzeug.datastructures import FileStorage, Headers, MultiDict
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from app.errors import Malformed
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A webhook request: `method`, `path`, `query`, `headers` (any case), `body` (bytes) and the parsed forms of it."""
+
+    method: str = "POST"
+    path: str = "/"
+    query: MultiDict[str, str] = field(default_factory=MultiDict)
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        return parse_options_header(self.headers.get("content-type", ""))[0].lower()
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body says that it is JSON."""
+        return self.content_type == "application/json" or self.content_type.endswith("+json")
+
+    @cached_property
+    def json(self) -> Any:
+        """The body parsed as JSON, whatever its content type. Raises `Malformed` with the position."""
+        return parse_json(self.body)
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8 text; bytes that are not UTF-8 are replaced."""
+        return self.body.decode(errors="replace")
+
+    @cached_property
+    def _parsed(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+        mimetype, options = parse_options_header(self.headers.get("content-type", ""))
+        if mimetype.lower() not in FORM_TYPES:
+            return MultiDict(), MultiDict()
+        parser = FormDataParser(silent=False, max_form_parts=10_000)
+        try:
+            _, form, files = parser.parse(io.BytesIO(self.body), mimetype.lower(), len(self.body), options)
+        except (ValueError, HTTPException) as error:
+            message = f"the form can't be parsed: {error}"
+            raise Malformed(message) from None
+        return form, files
+
+    @property
+    def form(self) -> MultiDict[str, str]:
+        """The fields of a urlencoded or multipart body."""
+        return self._parsed[0]
+
+    @property
+    def files(self) -> MultiDict[str, FileStorage]:
+        """The files of a multipart body."""
+        return self._parsed[1]
+
+    def encode(self) -> dict[str, Any]:
+        """The request without its body, as JSON can hold it."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": list(self.query.items(multi=True)),
+            "headers": list(self.headers),
+        }
+
+    @classmethod
+    def decode(cls, payload: Mapping[str, Any], body: bytes) -> "Request":
+        """The reverse of `encode`."""
+        query = MultiDict([(key, value) for key, value in payload["query"]])
+        headers = Headers([(key, value) for key, value in payload["headers"]])
+        return cls(payload["method"], payload["path"], query, headers, body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON. Raises `Malformed`, which gives line and column."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = f"the body is not JSON: {error.msg}"
+        raise Malformed(message, line=error.lineno, column=error.colno, position=error.pos) from None
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a hook answers: `body` (JSON value, text or bytes), `status` and `headers`."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] | list[tuple[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Any) -> "Response":
+        """Read a handler's return value: a body, `(body, status)`, `(body, status, headers)` or a `Response`.
+
+        Raises `TypeError` for a tuple of any other form or a status that is none.
+        """
+        if isinstance(value, Response):
+            return value
+        if not isinstance(value, tuple):
+            return cls(value, 204 if value is None else 200)
+        if not 1 <= len(value) <= 3:  # noqa: PLR2004 (body, status, headers)
+            message = "a hook returns a body, (body, status) or (body, status, headers)"
+            raise TypeError(message)
+        body, status, headers = (*value, *(200, {})[len(value) - 1 :])
+        return cls(body, status, headers)
+
+    def encode(self) -> dict[str, Any]:
+        """The response as JSON can hold it. Raises `TypeError` when it is not one."""
+        if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 599:  # noqa: PLR2004
+            message = f"a hook's status must be a number from 200 to 599, not {self.status!r}"
+            raise TypeError(message)
+        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
+        headers = [[str(key), str(value)] for key, value in pairs]
+        if any("\n" in text or "\r" in text for pair in headers for text in pair):
+            message = "a hook's headers must not hold line breaks"
+            raise TypeError(message)
+        wire: dict[str, Any] = {"status": self.status, "headers": headers}
+        if isinstance(self.body, bytes):
+            return wire | {"base64": base64.b64encode(self.body).decode()}
+        if isinstance(self.body, str):
+            return wire | {"text": self.body}
+        return wire if self.body is None else wire | {"json": self.body}
+
+
+def decode_response(wire: Mapping[str, Any]) -> tuple[bytes, int, list[tuple[str, str]]]:
+    """What `Response.encode` made, as body, status and headers with a content type."""
+    headers = [(key, value) for key, value in wire["headers"]]
+    body, content_type = b"", None
+    if "base64" in wire:
+        body, content_type = base64.b64decode(wire["base64"]), "application/octet-stream"
+    elif "text" in wire:
+        body, content_type = wire["text"].encode(), "text/plain; charset=utf-8"
+    elif "json" in wire:
+        body, content_type = orjson.dumps(wire["json"]), "application/json"
+    if content_type and not any(key.lower() == "content-type" for key, _ in headers):
+        headers.append(("Content-Type", content_type))
+    return body, wire["status"], headers
