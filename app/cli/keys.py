@@ -1,0 +1,45 @@
+"""`pumice keys`: API keys."""
+
+from typing import Literal, cast
+
+import click
+
+from app.settings import Settings
+
+
+@click.group()
+def keys() -> None:
+    """API keys: a public one chats, a secret one manages sessions."""
+
+
+@keys.command()
+@click.option("--agent", required=True, help="The agent id that the key is for.")
+@click.option("--kind", type=click.Choice(["public", "secret"]), default="public", show_default=True)
+def create(agent: str, kind: str) -> None:
+    """Make a key and print it. It is stored hashed: this is the only time it can be read."""
+    from app.keys import create_key
+
+    click.echo(create_key(Settings.from_env().database_url, agent, cast("Literal['public', 'secret']", kind)))
+
+
+@keys.command(name="list")
+@click.option("--agent", help="Only this agent's keys.")
+def list_(agent: str | None) -> None:
+    """List the keys by their prefixes."""
+    from app.keys import list_keys
+
+    for row in list_keys(Settings.from_env().database_url, agent):
+        state = f"revoked {row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else "valid"
+        click.echo(f"{row.prefix}  {row.kind:6}  {row.agent_id}  created {row.created_at:%Y-%m-%d %H:%M}  {state}")
+
+
+@keys.command()
+@click.argument("prefix")
+def revoke(prefix: str) -> None:
+    """Revoke the keys that start with PREFIX."""
+    from app.keys import revoke_key
+
+    revoked = revoke_key(Settings.from_env().database_url, prefix)
+    if not revoked:
+        raise click.ClickException(f"no valid key starts with {prefix}")
+    click.echo(f"revoked {revoked} key{'s' if revoked > 1 else ''}")
