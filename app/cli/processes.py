@@ -29,9 +29,9 @@ def beat() -> None:
 
 
 def worker_arguments(settings: Settings) -> list[str]:
-    """Celery's arguments for a worker. Gossip, mingling and heartbeats serve features that Pumice doesn't use."""
+    """Celery's arguments for a worker. Gossip, mingling and heartbeats serve what Pumice doesn't use."""
     return [
-        *("-A", "workers.celery_app", "worker"),
+        *("-A", "workers.celery_app", "--quiet", "worker"),
         f"--pool={settings.worker_pool}",
         f"--concurrency={settings.worker_concurrency}",
         f"--queues={settings.worker_queues}",
@@ -43,7 +43,7 @@ def worker_arguments(settings: Settings) -> list[str]:
 def beat_arguments(settings: Settings) -> list[str]:
     """Celery's arguments for beat. The scheduler keeps its state in Postgres: the schedule file goes nowhere."""
     return [
-        *("-A", "workers.celery_app", "beat"),
+        *("-A", "workers.celery_app", "--quiet", "beat"),
         *("--scheduler", "workers.beat:TickScheduler"),
         f"--schedule={os.devnull}",
         f"--loglevel={settings.log_level}",

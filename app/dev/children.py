@@ -21,14 +21,14 @@ Relay = Callable[[str, IO[bytes]], None]
 class Guard:
     """The parent's side of `app.dev.guard`."""
 
-    def __init__(self, *inherited: int) -> None:
-        """Start it; it keeps the file descriptors `inherited` open until it has finished."""
+    def __init__(self, *, lock: int | None = None, retract: tuple[Path, ...] = ()) -> None:
+        """Start it; it holds the descriptor `lock` to its end and removes the files `retract` if it steps in."""
         script = Path(__file__).with_name("guard.py")
         self._process = subprocess.Popen(  # noqa: S603 (our own file)
-            [sys.executable, "-I", "-S", str(script)],
+            [sys.executable, "-I", "-S", str(script), *map(str, retract)],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=inherited,
+            pass_fds=() if lock is None else (lock,),
             cwd="/",
             text=True,
         )

@@ -76,13 +76,18 @@ class DataDirectory:
         """Remember these keys instead."""
         self._write("keys.json", keys)
 
+    @property
+    def dev_file(self) -> Path:
+        """Where `announce` writes."""
+        return self.path / "dev.json"
+
     def announce(self, content: DevFile) -> None:
         """Write dev.json; a reader sees the old content or the new."""
-        self._write("dev.json", content)
+        self._write(self.dev_file.name, content)
 
     def retract(self) -> None:
         """Remove dev.json."""
-        (self.path / "dev.json").unlink(missing_ok=True)
+        self.dev_file.unlink(missing_ok=True)
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

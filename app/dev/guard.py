@@ -3,7 +3,7 @@
 Runs as a process of its own (by path, on the standard library alone, so that it starts at once) and reads lines from
 the parent: `+ LEVEL PID SIGNAL` when a process group was started, `- PID` when it ended. When the pipe closes with
 processes still listed, the parent is gone: they are stopped level by level, highest first. It inherits the data
-directory's lock, so that a new start waits until this has finished.
+directory's lock, so that a new start waits until this has finished. Its arguments are files to remove then.
 """
 
 import contextlib
@@ -29,6 +29,9 @@ def main() -> None:
                 listed[int(pid)] = (int(level), int(number))
             case ["-", pid]:
                 listed.pop(int(pid), None)
+    if listed:
+        for name in sys.argv[1:]:
+            Path(name).unlink(missing_ok=True)
     for level in sorted({level for level, _ in listed.values()}, reverse=True):
         _stop({pid: number for pid, (its_level, number) in listed.items() if its_level == level})
 

@@ -9,6 +9,9 @@ from app.dev.ports import HOST, first_free, is_free
 
 DEFAULT_PORT = 8000
 
+_ROOT_IN_A_CONTAINER = "ignore:You're running the worker with superuser privileges"
+"""Celery's warning, which fills a development log and says nothing new there."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -48,5 +51,11 @@ class Options:
     def children_environ(self, **settings: str) -> dict[str, str]:
         """The environment of web, worker and beat: ours, `settings`, and where to import agents from."""
         paths = [str(Path.cwd()), *filter(None, [self.environ.get("PYTHONPATH")])]
-        fixed = {"HOST": self.host, "PYTHONPATH": ":".join(paths), "PYTHONUNBUFFERED": "1"}
+        warnings = ",".join(filter(None, [self.environ.get("PYTHONWARNINGS"), _ROOT_IN_A_CONTAINER]))
+        fixed = {
+            "HOST": self.host,
+            "PYTHONPATH": ":".join(paths),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": warnings,
+        }
         return {**self.environ, **fixed, **settings}

@@ -35,14 +35,14 @@ class Supervisor:
 
         Raises `PumiceError` when it can't start.
         """
-        port, note = self._options.choose_port()
         agents, notes = self._choose_agents()
         specs = serving.load(agents)
-        for text in filter(None, [note, *notes]):
-            self._console.say(text)
         with ExitStack() as stack, suppress(StopRequestedError):
             data = stack.enter_context(datadir.use(self._options.data_dir))
-            guard = stack.enter_context(Guard(data.lock))
+            port, note = self._options.choose_port()  # a killed predecessor has left it by now
+            for text in filter(None, [note, *notes]):
+                self._console.say(text)
+            guard = stack.enter_context(Guard(lock=data.lock, retract=(data.dev_file,)))
             family = Family(guard, self._console, self._stop)
             self._take_signals(family)
             stack.callback(family.stop)

@@ -1,0 +1,173 @@
+"""`pumice dev`, started as a newcomer or another tool starts it."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from app.dev.ports import is_free
+from app.dev.procfile import answers
+from app.dev.servers import temporary_folder
+from tests.support.processes import free_port, running_dev, started_dev
+from tests.support.waiting import wait_until
+
+AGENT = """
+from app import Agent, body, hook
+
+class Shop(Agent):
+    class State(Agent.State):
+        orders: int = 0
+
+    def reply(self, messages):
+        return f"{self.state.orders} orders"
+
+    @hook("order", session=body("customer"))
+    def order(self, request):
+        self.state.orders += 1
+        return {"orders": self.state.orders}
+"""
+SERVED = "shop=shop:Shop"
+
+
+@pytest.fixture(scope="module")
+def author():
+    """The folder of an author who has one module of agents."""
+    with temporary_folder() as folder:
+        (folder / "shop.py").write_text(AGENT)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def dev(author):
+    with running_dev(author / "data", SERVED, cwd=author) as process:
+        yield process
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def port_of(url):
+    return int(re.search(r":(\d+)(/|$)", url.removeprefix("http:"))[1])
+
+
+def test_dev_json_says_where_everything_is(dev):
+    info = dev.info
+    assert set(info) == {"url", "databaseUrl", "redisUrl", "agents", "pids"}
+    assert answers(f"{info['url']}/readyz")
+    with psycopg.connect(info["databaseUrl"]) as connection:
+        assert connection.execute("select count(*) from sessions").fetchone() is not None
+    with redis.Redis.from_url(info["redisUrl"]) as client:
+        assert client.ping()
+    assert set(info["agents"]) == {"shop"}
+    assert set(info["agents"]["shop"]) == {"publicKey", "secretKey"}
+    assert (dev.data / "dev.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_its_pids_are_the_processes_themselves(dev):
+    pids = dev.info["pids"]
+    assert set(pids) == {"web", "worker", "beat", "postgres", "redis"}
+    assert {psutil.Process(pid).ppid() for pid in pids.values()} == {dev.pid}
+    commands = {name: " ".join(psutil.Process(pid).cmdline()) for name, pid in pids.items()}
+    programs = {"web": "gunicorn", "worker": "worker", "beat": "beat", "postgres": "postgres", "redis": "valkey"}
+    assert all(programs[name] in command for name, command in commands.items())
+
+
+def test_it_prints_commands_to_paste(dev):
+    info = dev.info
+    wait_until(lambda: "hooks/order" in dev.output)
+    for part in (info["url"], *info["agents"]["shop"].values(), "text/event-stream", "wscat -c", '{"customer":"demo"}'):
+        assert part in dev.output
+    assert "\x1b[" not in dev.output
+    assert re.search(r"^web +\| ", dev.output, re.MULTILINE)
+
+
+def test_a_second_one_on_the_same_data_is_refused(dev, author):
+    with started_dev(dev.data, "--agents", SERVED, cwd=author) as second:
+        assert second.wait_ended() == 1
+        assert f"is running on {dev.data} already (process {dev.pid})" in second.output
+    assert dev.info
+
+
+def test_a_taken_port_is_refused_when_it_was_asked_for(dev, author):
+    port = str(port_of(dev.info["url"]))
+    with started_dev(author / "other", "--agents", SERVED, "--port", port, cwd=author) as second:
+        assert second.wait_ended() == 1
+        assert f"Port {port} is taken" in second.output
+
+
+def test_an_agent_that_cannot_be_loaded_is_named(author):
+    with started_dev(author / "other", "--agents", "shop=shop:Nothing", cwd=author) as second:
+        assert second.wait_ended() == 1
+        assert "shop has no agent class Nothing" in second.output
+
+
+@pytest.mark.parametrize("name", ["worker", "redis", "postgres"])
+def test_what_dies_is_started_again(dev, name):
+    before = dev.info["pids"][name]
+    os.kill(before, signal.SIGKILL)
+    after = wait_until(lambda: (pid := dev.info["pids"][name]) and pid != before and pid, 20, f"a new {name}")
+    assert alive(after)
+    assert f"{name} ended (exit code -9)" in dev.output
+    wait_until(lambda: answers(f"{dev.info['url']}/readyz"), 20, "/readyz")
+
+
+def test_a_stop_leaves_nothing_and_a_restart_finds_everything(author):
+    with running_dev(author / "kept", SERVED, cwd=author) as first:
+        before, family = first.info, first.family()
+        with psycopg.connect(before["databaseUrl"]) as connection:
+            connection.execute("create table kept as select 7 as n")
+        assert first.stop() == 0
+    assert not any(alive(process.pid) for process in family)
+    assert not (author / "kept" / "dev.json").exists()
+    assert all(is_free(port_of(before[name])) for name in ("databaseUrl", "redisUrl"))
+    with running_dev(author / "kept", SERVED, cwd=author) as second:
+        assert {name: second.info[name] for name in ("databaseUrl", "redisUrl", "agents")} == {
+            name: before[name] for name in ("databaseUrl", "redisUrl", "agents")
+        }
+        with psycopg.connect(second.info["databaseUrl"]) as connection:
+            assert connection.execute("select n from kept").fetchone() == (7,)
+        assert second.stop(signal.SIGINT) == 0
+
+
+def test_nothing_is_left_when_it_is_killed_and_the_next_start_waits_for_that(author):
+    with running_dev(author / "killed", SERVED, cwd=author) as first:
+        before, family = first.info, first.family()
+        assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+        with running_dev(author / "killed", SERVED, cwd=author) as second:
+            assert not any(alive(process.pid) for process in family)
+            assert second.info["databaseUrl"] == before["databaseUrl"]
+            assert second.info["agents"] == before["agents"]
+
+
+def test_a_change_of_the_code_starts_the_services_anew(author):
+    options = ("--agents", SERVED, "--port", str(free_port()))
+    with started_dev(author / "reloaded", *options, cwd=author) as process:
+        before = process.wait_ready()["pids"]
+        (author / "shop.py").write_text(AGENT.replace("} orders", "} orders so far"))
+
+        def replaced():
+            now = process.info["pids"]
+            return all(now[name] not in (None, before[name]) for name in ("web", "worker", "beat"))
+
+        wait_until(replaced, 40, "new processes")
+        assert process.info["pids"]["postgres"] == before["postgres"]
+        assert process.output.count("the code changed") == 1
+
+
+def test_servers_that_the_environment_names_are_used(dev, author):
+    named = {"DATABASE_URL": dev.info["databaseUrl"], "REDIS_URL": dev.info["redisUrl"]}
+    options = ("--agents", SERVED, "--port", str(free_port()), "--no-reload")
+    with started_dev(author / "named", *options, cwd=author, environ=named) as process:
+        info = process.wait_ready()
+        assert (info["databaseUrl"], info["redisUrl"]) == (named["DATABASE_URL"], named["REDIS_URL"])
+        assert (info["pids"]["postgres"], info["pids"]["redis"]) == (None, None)
+        assert not (Path(author) / "named" / "postgres").exists()

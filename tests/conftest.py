@@ -1,0 +1,75 @@
+"""The servers that tests run on: embedded ones, unless TEST_DATABASE_URL and TEST_REDIS_URL name others.
+
+TEST_DATABASE_URL must be allowed to create databases; the Redis database of TEST_REDIS_URL is emptied.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from app.cli.database import upgrade_schema
+from app.dev.postgres import Postgres
+from app.dev.servers import temporary_folder, temporary_postgres, temporary_valkey
+from app.dev.valkey import Valkey
+from app.settings import Settings
+from tests.support.databases import ExternalServer, database
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres | ExternalServer]:
+    """Postgres for the whole run, without fsync: the machine's own crash is not among what tests do."""
+    if address := os.environ.get("TEST_DATABASE_URL"):
+        yield ExternalServer(address)
+        return
+    with temporary_postgres({"fsync": "off", "full_page_writes": "off"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Valkey | ExternalServer]:
+    """Valkey for the whole run."""
+    if address := os.environ.get("TEST_REDIS_URL"):
+        yield ExternalServer(address)
+        return
+    with temporary_valkey() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Postgres | ExternalServer) -> Iterator[str]:
+    """The name of a database with the schema and nothing in it."""
+    with database(postgres_server.url("postgres")) as name:
+        upgrade_schema(postgres_server.url(name))
+        yield name
+
+
+@pytest.fixture
+def database_url(postgres_server: Postgres | ExternalServer, migrated_template: str) -> Iterator[str]:
+    """The address of an empty database with the schema, for one test."""
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        yield postgres_server.url(name)
+
+
+@pytest.fixture
+def redis_url(valkey_server: Valkey | ExternalServer) -> str:
+    """The address of an empty Redis database."""
+    url = valkey_server.address if isinstance(valkey_server, ExternalServer) else valkey_server.url()
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str) -> Settings:
+    """Settings with these servers and nothing else of this machine's environment."""
+    return Settings.from_env({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that Postgres's account can pass through; root's `tmp_path` is closed to it."""
+    with temporary_folder() as folder:
+        yield folder

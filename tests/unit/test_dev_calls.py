@@ -1,0 +1,70 @@
+import shlex
+
+import pytest
+
+from app import Agent, body, header, hook, query
+from app.agents.spec import describe
+from app.dev.calls import summary
+from app.dev.datadir import DevFile, Keys, Pids
+
+PIDS = Pids(web=1, worker=2, beat=3, postgres=4, redis=5)
+
+
+class Shop(Agent):
+    def reply(self, messages):
+        return "hello"
+
+    @hook("order", session=body("customer.id"))
+    def order(self, request): ...
+
+    @hook("search", session=query("who"), methods=("GET",))
+    def search(self, request): ...
+
+    @hook("event", session=header("x-who"))
+    def event(self, request): ...
+
+    @hook("nightly", session="default")
+    def nightly(self, request): ...
+
+
+@pytest.fixture
+def lines():
+    keys = {"shop": Keys(publicKey="pk_1", secretKey="sk_1")}
+    dev = DevFile(url="http://127.0.0.1:8000", databaseUrl="", redisUrl="", agents=keys, pids=PIDS)
+    return [line.strip() for line in summary(dev, {"shop": describe(Shop)})]
+
+
+def command_with(lines, part):
+    return shlex.split(next(line for line in lines if part in line and line.startswith(("curl", "wscat"))))
+
+
+def test_it_shows_the_address_and_both_keys(lines):
+    assert any("http://127.0.0.1:8000" in line for line in lines)
+    assert {"public key pk_1", "secret key sk_1"} <= set(lines)
+
+
+def test_chat_as_json_and_as_a_stream(lines):
+    plain, stream = (shlex.split(line) for line in lines if "/v1/chat" in line)
+    for command in (plain, stream):
+        assert "x-api-key: pk_1" in command
+        assert command[-1] == '{"sessionId":"demo","messages":[{"role":"user","content":"hello"}]}'
+    assert "accept: text/event-stream" in stream
+    assert "accept: text/event-stream" not in plain
+
+
+def test_the_socket(lines):
+    assert command_with(lines, "wscat")[-1] == "ws://127.0.0.1:8000/v1?agent_id=shop&api_key=pk_1&sessionId=demo"
+
+
+def test_hooks_carry_what_their_selector_looks_for(lines):
+    assert command_with(lines, "hooks/order")[-1] == '{"customer":{"id":"demo"}}'
+    assert command_with(lines, "hooks/search") == ["curl", "http://127.0.0.1:8000/v1/agents/shop/hooks/search?who=demo"]
+    assert "x-who: demo" in command_with(lines, "hooks/event")
+    assert command_with(lines, "hooks/nightly")[-1] == "{}"
+
+
+def test_an_agent_that_cannot_be_described_still_gets_its_keys():
+    dev = DevFile(
+        url="http://x", databaseUrl="", redisUrl="", agents={"a": Keys(publicKey="p", secretKey="s")}, pids=PIDS
+    )
+    assert any("public key p" in line for line in summary(dev, {}))
