@@ -1,9 +1,12 @@
 """`pumice keys`: API keys."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, cast
 
 import click
 
+from app.errors import StoreAwayError
 from app.settings import Settings
 
 
@@ -19,7 +22,8 @@ def create(agent: str, kind: str) -> None:
     """Make a key and print it. It is stored hashed: this is the only time it can be read."""
     from app.keys import create_key
 
-    click.echo(create_key(Settings.from_env().database_url, agent, cast("Literal['public', 'secret']", kind)))
+    with _database() as url:
+        click.echo(create_key(url, agent, cast("Literal['public', 'secret']", kind)))
 
 
 @keys.command(name="list")
@@ -28,7 +32,9 @@ def list_(agent: str | None) -> None:
     """List the keys by their prefixes."""
     from app.keys import list_keys
 
-    for row in list_keys(Settings.from_env().database_url, agent):
+    with _database() as url:
+        rows = list_keys(url, agent)
+    for row in rows:
         state = f"revoked {row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else "valid"
         click.echo(f"{row.prefix}  {row.kind:6}  {row.agent_id}  created {row.created_at:%Y-%m-%d %H:%M}  {state}")
 
@@ -39,7 +45,22 @@ def revoke(prefix: str) -> None:
     """Revoke the keys that start with PREFIX."""
     from app.keys import revoke_key
 
-    revoked = revoke_key(Settings.from_env().database_url, prefix)
+    with _database() as url:
+        revoked = revoke_key(url, prefix)
     if not revoked:
         raise click.ClickException(f"no valid key starts with {prefix}")
     click.echo(f"revoked {revoked} key{'s' if revoked > 1 else ''}")
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """The database's address; what goes wrong with it is told in a line."""
+    import psycopg
+
+    settings = Settings.from_env()
+    try:
+        yield settings.database_url
+    except psycopg.errors.UndefinedTable:
+        raise click.ClickException("the schema isn't there: run `pumice db upgrade`") from None
+    except psycopg.OperationalError as error:
+        raise StoreAwayError(f"Postgres can't be reached: {error}") from None

@@ -78,6 +78,8 @@ class Supervisor:
             DATABASE_URL=database_url, REDIS_URL=redis_url, AGENTS=agents, PORT=str(port)
         )
         Settings.from_env(environ)
+        if self._options.reload:  # from before the code is loaded, so that no change is missed
+            reload.watch_code(Path.cwd(), data.path, self._changed, self._stop)
         family.complete("release", release(environ))
         keys = serving.ensure_keys(data, database_url, list(serving.load(agents)))
         for name in SERVICES:
@@ -107,8 +109,6 @@ class Supervisor:
 
     def _keep(self, data: DataDirectory, family: Family, dev: DevFile) -> None:
         """Look after the processes until a signal comes, and start them anew when the code changes."""
-        if self._options.reload:
-            reload.watch_code(Path.cwd(), data.path, self._changed, self._stop)
         while True:
             if self._changed.is_set():
                 self._changed.clear()

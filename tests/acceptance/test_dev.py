@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -56,7 +57,7 @@ def alive(pid):
 
 
 def port_of(url):
-    return int(re.search(r":(\d+)(/|$)", url.removeprefix("http:"))[1])
+    return urlsplit(url).port
 
 
 def test_dev_json_says_where_everything_is(dev):

@@ -35,7 +35,7 @@ with running(Postgres(Path(sys.argv[1]), int(sys.argv[2]))) as server:
 def query(url, statement):
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement)
-        return cursor.fetchone()[0] if cursor.description else None
+        return next(cursor)[0] if cursor.description else None
 
 
 def postmaster(cluster):

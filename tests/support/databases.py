@@ -24,7 +24,7 @@ class ExternalServer:
 def run(admin_url: str, statement: str, *names: str) -> None:
     """Run a statement outside any transaction, with `names` in place of its {}."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 @contextmanager
