@@ -1,0 +1,1 @@
+"""What a competent developer writes in a week: a Celery task for each interaction, a locked session row, a commit."""

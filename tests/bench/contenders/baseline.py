@@ -1,0 +1,61 @@
+"""The usual stack: tests.bench.baseline on gunicorn and Celery."""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from celery import Celery
+
+from tests.bench.contenders.contender import Contender, gunicorn, post
+from tests.bench.contenders.echo import chat_body
+from tests.bench.stack.processes import python, run_command
+
+POOL = os.environ.get("BASELINE_POOL", "prefork -c {workers} -O fair").split()
+PREFETCH = os.environ.get("BASELINE_PREFETCH", "4")
+
+CREATE = "from tests.bench.baseline.models import Base, engine; Base.metadata.create_all(engine)"
+
+
+class Baseline(Contender):
+    """A task for each interaction, a commit for each turn."""
+
+    name: ClassVar[str] = "baseline"
+    pace: ClassVar[float] = 0.1
+
+    def offers(self, workload: str) -> bool:
+        """Take part where a comparison is asked for; it has no sockets, and its pool can't wait 300 times at once."""
+        return workload in {"accept", "burst", "hotkey", "chat", "loaded", "fanout", "state", "long"}
+
+    def prepare(self) -> None:
+        """Create the tables."""
+        self.database_url = self.servers.create_database("bench_baseline")
+        self.redis_url = self.servers.redis_database(1)
+        run_command(python("-c", CREATE), self.environment(1))
+
+    def commands(self, fronts: int, workers: int) -> dict[str, list[list[str]]]:
+        """Start a front, and Celery with one child for each worker."""
+        pool = [part.format(workers=workers) for part in POOL]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "warning"]
+        worker = python("-m", "celery", "-A", "tests.bench.baseline.tasks:celery", "worker", "-P", *pool, *quiet)
+        return {
+            "front": [gunicorn("tests.bench.baseline.front:app", self.port, fronts)],
+            "worker": [worker] * (1 if "prefork" in POOL else workers),
+        }
+
+    def environment(self, fronts: int) -> dict[str, str]:
+        """Say where the servers are."""
+        return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "PREFETCH": PREFETCH}
+
+    def make_job_due(self) -> float:
+        """Send the task that a beat would send."""
+        Celery(broker=self.redis_url).send_task("tests.bench.baseline.tasks.tick")
+        return time.monotonic()
+
+    def hook(self, fields: dict[str, Any]) -> bytes:
+        """Post to the only hook."""
+        return post("/hooks/event", fields)
+
+    def chat(self, session_id: str, messages: Sequence[str]) -> bytes:
+        """Post to the chat, and wait for the reply."""
+        return post("/chat", chat_body(session_id, messages))

@@ -1,0 +1,67 @@
+"""Runs workloads: contenders in turn within each repetition, so that a slow minute of the machine hits all of them."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from tests.bench.contenders.contender import Contender
+from tests.bench.stage import Options, Sample, on_stage
+from tests.bench.workloads import Workload
+
+
+@dataclass
+class Results:
+    """Every sample, by workload and contender, in the order of the repetitions."""
+
+    samples: dict[str, dict[str, list[Sample]]] = field(default_factory=dict)
+
+    def add(self, workload: str, contender: str, sample: Sample) -> None:
+        """Keep one sample."""
+        self.samples.setdefault(workload, {}).setdefault(contender, []).append(sample)
+
+    def problems(self) -> list[str]:
+        """Return what was wrong in any of them."""
+        return [
+            f"{workload}: {problem}"
+            for workload, contenders in self.samples.items()
+            for samples in contenders.values()
+            for sample in samples
+            for problem in sample.problems
+        ]
+
+
+def run_all(workloads: Sequence[Workload], contenders: Sequence[Contender], options: Options, runs: int) -> Results:
+    """Repeat each workload `runs` times with each contender that offers it."""
+    results = Results()
+    for workload in workloads:
+        for number in range(runs):
+            for contender in contenders:
+                if contender.offers(workload.name):
+                    sample = run_once(workload, contender, options)
+                    results.add(workload.name, contender.name, sample)
+                    progress(f"{workload.name} {number + 1}/{runs} {contender.name}", sample)
+    return results
+
+
+def run_once(workload: Workload, contender: Contender, options: Options) -> Sample:
+    """Run one workload on one contender from a fresh start; what breaks the run becomes its problem."""
+    options = replace(options, workers=workload.workers or options.workers)
+    try:
+        with on_stage(contender, options, workload.roles) as stage:
+            workload.run(stage)
+            return stage.sample
+    except Exception as error:
+        traceback.print_exc()
+        return Sample(problems=[f"{contender.name}: the run broke: {error!r}"])
+
+
+def progress(title: str, sample: Sample) -> None:
+    """Tell on stderr how one run went, so that the table alone goes to stdout."""
+    values = "  ".join(f"{name}={value:,.4g}" for name, value in sample.values.items())
+    print(f"{title}: {values}", file=sys.stderr)
+    for window, usage in sample.usage.items():
+        print(f"    {window}: {usage.verdict()}", file=sys.stderr)
+    for problem in sample.problems:
+        print(f"    WRONG {problem}", file=sys.stderr)
+    sys.stderr.flush()

@@ -1,0 +1,170 @@
+"""One contender running, with everything that a workload does to it: load it, wait for it, measure it, check it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+
+from tests.bench.contenders.contender import Contender
+from tests.bench.loader.http import Load, Outcome
+from tests.bench.loader.pool import run_load
+from tests.bench.stack.usage import Meter, Usage
+from tests.bench.verify import Truth
+
+WARM_HOOKS = 400
+WARM_CHATS = 40
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much load, and how many processes of each kind, for every contender alike."""
+
+    scale: float = 1.0
+    fronts: int = 1
+    workers: int = 2
+
+
+@dataclass
+class Sample:
+    """What one run of one workload showed: numbers, who was saturated when, and what was wrong."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+class Stage:
+    """A started and warmed-up contender whose tables are empty."""
+
+    def __init__(self, contender: Contender, options: Options, truth: Truth | None) -> None:
+        self.contender = contender
+        self.options = options
+        self.sample = Sample()
+        self._truth = truth
+
+    @property
+    def truth(self) -> Truth:
+        """What the contender has stored; echo stores nothing."""
+        if self._truth is None:
+            raise RuntimeError(f"{self.contender.name} stores nothing")
+        return self._truth
+
+    @property
+    def stores(self) -> bool:
+        """Whether the contender keeps anything to be checked."""
+        return self._truth is not None
+
+    def count(self, full: int, *, paced: bool = False) -> int:
+        """Scale a count; a paced one shrinks further for a slow contender, whose rate needs fewer to show."""
+        return max(10, round(full * self.options.scale * (self.contender.pace if paced else 1.0)))
+
+    def load(self, requests: Sequence[bytes], connections: int, *, keep_bodies: bool = False) -> Outcome:
+        """Send `requests` as fast as they are answered; whatever is not answered with 2xx is a problem."""
+        outcome = run_load(Load(self.contender.address, requests, connections, keep_bodies=keep_bodies))
+        if outcome.succeeded != len(requests):
+            self.problem(f"{len(requests)} requests sent, statuses {dict(outcome.statuses)}")
+        return outcome
+
+    @contextmanager
+    def measured(self, name: str) -> Iterator["Window"]:
+        """Charge CPU during the block, also that of loads started from the window it yields."""
+        if self.stores:
+            self.truth.checkpoint()
+        window = Window(self)
+        yield window
+        window.close()
+        self.sample.usage[name] = window.usage
+        self.contender.require_alive()
+
+    def record(self, metric: str, value: float) -> None:
+        """Keep one number."""
+        self.sample.values[metric] = value
+
+    def problem(self, text: str) -> None:
+        """Keep one thing that is wrong."""
+        self.sample.problems.append(f"{self.contender.name}: {text}")
+
+    def settle(self, total: int, patience: float = 180.0) -> float:
+        """Wait until nothing is queued and return that moment on the monotonic clock."""
+        deadline = time.monotonic() + patience
+        before, since = total, time.monotonic()
+        while queued := self.truth.queued():
+            now = time.monotonic()
+            if now > deadline:
+                self.problem(f"{queued} of {total} interactions still queued after {patience:.0f} s")
+                break
+            speed = max(1.0, (before - queued) / max(now - since, 0.001))
+            time.sleep(min(0.25, max(0.01, queued / speed / 4)))
+        return time.monotonic()
+
+    def check_events(self, accepted: int) -> None:
+        """Record as problems whatever was lost, done twice or failed among the accepted webhook events."""
+        for text in self.truth.problems_with_events(accepted):
+            self.problem(text)
+
+    def pause_workers(self) -> None:
+        """Stop the workers where they stand, so that work piles up."""
+        for process in self.contender.running["worker"]:
+            process.pause()
+
+    def resume_workers(self) -> None:
+        """Let the workers at what has piled up."""
+        for process in self.contender.running["worker"]:
+            process.resume()
+
+
+class Window:
+    """A measured stretch of time; `usage` is there when it has ended."""
+
+    usage: Usage
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._outcomes: list[Outcome] = []
+        self._meter = Meter(stage.contender.pids())
+
+    def load(self, requests: Sequence[bytes], connections: int, *, keep_bodies: bool = False) -> Outcome:
+        """Do what `Stage.load` does, and charge the loader's CPU to this window."""
+        outcome = self.stage.load(requests, connections, keep_bodies=keep_bodies)
+        self._outcomes.append(outcome)
+        return outcome
+
+    def cost(self, count: int) -> float:
+        """Return the CPU milliseconds that the contender and the servers spent on each of `count` things."""
+        return 1000 * sum(seconds for role, seconds in self.usage.seconds.items() if role != "loader") / count
+
+    def close(self) -> None:
+        """Read the clocks."""
+        self.usage = self._meter.read()
+        for outcome in self._outcomes:
+            self.usage.add("loader", outcome.cpu)
+
+
+@contextmanager
+def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> Iterator[Stage]:
+    """Start `roles` of `contender`, warm them up, empty the tables, and stop everything after the block."""
+    contender.start(roles, options.fronts, options.workers)
+    try:
+        if not contender.database_url:
+            stage = Stage(contender, options, None)
+            _warm_up(stage, settle=False)
+            yield stage
+            return
+        with psycopg.connect(contender.database_url, autocommit=True) as connection:
+            stage = Stage(contender, options, Truth(connection, contender.order))
+            _warm_up(stage, settle="worker" in roles)
+            stage.truth.empty()
+            yield stage
+    finally:
+        contender.stop()
+
+
+def _warm_up(stage: Stage, *, settle: bool) -> None:
+    """Let every process open its connections and compile what it compiles."""
+    contender = stage.contender
+    stage.load([contender.hook({"session": f"w{n % 40}", "n": n}) for n in range(WARM_HOOKS)], 64)
+    if settle:
+        stage.load([contender.chat(f"w{n % 4}", ["hello"]) for n in range(WARM_CHATS)], 4)
+        stage.settle(WARM_HOOKS)

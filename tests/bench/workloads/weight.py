@@ -1,0 +1,78 @@
+"""What a turn costs as things grow: the session's state, the history that is stored, the tables."""
+
+import time
+
+from tests.bench.stage import Stage, Window
+from tests.bench.workloads.hooks import CONNECTIONS, SESSIONS
+from tests.bench.workloads.traffic import events
+
+SMALL, LARGE = 1_000, 100_000
+"""Bytes of state, of random text that no compression shrinks much."""
+
+STATES = 500
+EVENTS_A_STATE = 4
+FEW, MANY = 1_000, 1_000_000
+TURNS = 10_000
+WAVES = 10
+
+
+def state_size(stage: Stage) -> None:
+    """Sessions whose state is 1 kB, then 100 kB: the workers' rate, and what Postgres writes ahead for it."""
+    sessions = stage.count(STATES, paced=True)
+    rates = {}
+    for size in (SMALL, LARGE):
+        pads = [stage.contender.hook({"session": f"s{n}", "n": n, "pad": size}) for n in range(sessions)]
+        stage.load(pads, CONNECTIONS)
+        stage.settle(sessions)
+        name = f"{size // 1000} kB"
+        written = stage.truth.wal_bytes()
+        rates[size] = drain(stage, name, sessions * EVENTS_A_STATE, sessions)[1]
+        stage.record(f"{name} turns/s", rates[size])
+        stage.record(f"{name} WAL kB/turn", (stage.truth.wal_bytes() - written) / 1000 / (sessions * EVENTS_A_STATE))
+    stage.record("100 kB/1 kB", rates[LARGE] / rates[SMALL])
+    stage.check_events(2 * sessions * (1 + EVENTS_A_STATE))
+
+
+def history(stage: Stage) -> None:
+    """The same turns with 1,000 and with 1,000,000 finished interactions stored."""
+    turns, costs = stage.count(TURNS), []
+    stage.load([stage.contender.hook({"session": "s0", "n": 0})], 1)
+    stage.settle(1)
+    stored = 1
+    for goal in (FEW, stage.count(MANY)):
+        stage.truth.copy_interactions(goal - stored, SESSIONS)
+        stage.truth.vacuum()
+        window, rate = drain(stage, f"{goal:,} stored", turns, SESSIONS)
+        costs.append(1000 * (window.usage.seconds["worker"] + window.usage.seconds["postgres"]) / turns)
+        stage.record(f"{goal:,} turns/s", rate)
+        stage.record(f"{goal:,} CPU ms/turn", costs[-1])
+        stored = goal + turns
+    stage.record("many/few cost", costs[1] / costs[0])
+
+
+def bloat(stage: Stage) -> None:
+    """Wave after wave on the same sessions: whether the rate holds, and how large the tables have become."""
+    wave, speeds = stage.count(10_000), []
+    for number in range(WAVES):
+        with stage.measured(f"wave {number + 1}") as window:
+            outcome = window.load(events(stage.contender, wave, SESSIONS), CONNECTIONS)
+            settled = stage.settle(wave)
+        speeds.append(wave / (settled - outcome.started))
+    stage.record("first processed/s", speeds[0])
+    stage.record("last processed/s", speeds[-1])
+    for table, (size, live, dead, updates, hot) in stage.truth.tables().items():
+        stage.record(f"{table} MB", size / 1e6)
+        stage.record(f"{table} dead/live", dead / max(1, live))
+        stage.record(f"{table} HOT %", 100 * hot / max(1, updates))
+    stage.check_events(wave * WAVES)
+
+
+def drain(stage: Stage, name: str, count: int, sessions: int) -> tuple[Window, float]:
+    """Let events pile up with the workers stopped; return what their removal cost, and its rate."""
+    stage.pause_workers()
+    stage.load(events(stage.contender, count, sessions), CONNECTIONS)
+    with stage.measured(name) as window:
+        started = time.monotonic()
+        stage.resume_workers()
+        settled = stage.settle(count)
+    return window, count / (settled - started)
