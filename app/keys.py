@@ -1,0 +1,62 @@
+"""API keys: made once and shown once; only their SHA-256 is stored.
+
+A key has 256 random bits, so a plain hash can't be searched for it and no slow password hash is needed.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import psycopg
+
+KeyKind = Literal["public", "secret"]
+PREFIX_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as it is listed: never the key itself."""
+
+    prefix: str
+    kind: str
+    agent_id: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def hash_key(key: str) -> bytes:
+    """What is stored of a key, and looked up."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
+
+
+def create_key(database_url: str, agent_id: str, kind: KeyKind) -> str:
+    """Make a key for an agent. Returns it; it can't be shown again. Raises `psycopg.Error`."""
+    key = f"{'pub' if kind == 'public' else 'sec'}_{secrets.token_urlsafe(32)}"
+    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+        connection.execute("insert into agents (id) values (%s) on conflict do nothing", (agent_id,))
+        connection.execute(
+            "insert into api_keys (hash, prefix, kind, agent_id) values (%s, %s, %s, %s)",
+            (hash_key(key), key[:PREFIX_LENGTH], kind, agent_id),
+        )
+    return key
+
+
+def list_keys(database_url: str, agent_id: str | None = None) -> list[KeyRow]:
+    """List keys, of one agent or all, oldest first. Raises `psycopg.Error`."""
+    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+        rows = connection.execute(
+            "select prefix, kind, agent_id, created_at, revoked_at from api_keys"
+            " where %(agent)s::text is null or agent_id = %(agent)s order by created_at, prefix",
+            {"agent": agent_id},
+        ).fetchall()
+    return [KeyRow(*row) for row in rows]
+
+
+def revoke_key(database_url: str, prefix: str) -> int:
+    """Revoke the key that begins so. Returns how many were revoked (0 or 1). Raises `psycopg.Error`."""
+    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+        return connection.execute(
+            "update api_keys set revoked_at = now() where prefix = %s and revoked_at is null", (prefix[:PREFIX_LENGTH],)
+        ).rowcount

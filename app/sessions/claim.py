@@ -1,0 +1,186 @@
+"""Claim: take the leases of sessions with due work, and that work, in one round trip; keep or give back leases."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString
+
+from app.agents.turn import Work
+from app.sessions.lanes import Lane
+
+SMALL_BODY = 65_536
+"""Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
+
+LEASE: LiteralString = """
+with wanted as (
+  select * from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
+), ready as (
+  select s.agent_id, s.id from sessions s join wanted w using (agent_id, id)
+  where s.lease_token is null and (s.blocked_until is null or s.blocked_until <= now())
+    and (not s.careful or %(alone)s)
+    and exists (select from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
+      and i.status = 'queued' and i.available_at <= now())
+  order by s.agent_id, s.id for update of s skip locked
+)
+update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
+  lease_until = now() + %(lease)s * interval '1 second'
+from ready r where s.agent_id = r.agent_id and s.id = r.id
+returning s.agent_id, s.id, s.state::text as state, s.history_start, s.message_count, s.careful
+"""
+"""Leases those named sessions that nobody holds and that have due work; skips what another transaction has locked."""
+
+DUE: LiteralString = """
+select i.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(limits)s::int[]) as w(agent_id, id, most)
+join sessions s on s.agent_id = w.agent_id and s.id = w.id and s.lease_token = %(token)s
+cross join lateral (
+  select i.id::text as id, i.agent_id, i.session_id, i.seq, i.kind, i.name, i.payload::text as payload,
+    case when octet_length(i.body) <= %(small)s then i.body end as body,
+    octet_length(i.body) > %(small)s as has_large_body, i.attempts, i.accepted_at, i.scheduled_for, i.reply_to
+  from interactions i
+  where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
+  order by i.seq limit case when s.careful then 1 else w.most end
+) i order by i.seq
+"""
+"""The due work of the sessions just leased, in order. A statement of its own: it must see what the last holder did."""
+
+RENEW: LiteralString = """
+update sessions s set lease_until = now() + %(lease)s * interval '1 second'
+from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
+where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
+returning s.lease_token as token, s.agent_id, s.id
+"""
+"""Prolongs leases that are still held; returns those."""
+
+RELEASE: LiteralString = """
+update sessions s set lease_token = null, lease_worker = null, lease_until = null
+from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
+where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
+"""
+"""Gives leases back without a turn."""
+
+ANNOUNCE: LiteralString = """
+update interactions i set started_at = clock_timestamp() from sessions s
+where i.id = %(id)s::uuid and i.status = 'queued'
+  and s.agent_id = i.agent_id and s.id = i.session_id and s.lease_token = %(token)s
+returning i.id
+"""
+"""Marks a careful session's interaction as started, so that a crash can be laid at its door."""
+
+BODY: LiteralString = "select body from interactions where id = %(id)s::uuid"
+"""A large request body."""
+
+MESSAGES: LiteralString = """
+select role, content, data from (
+  select seq, role, content, data from messages
+  where agent_id = %(agent)s and session_id = %(session)s and seq >= %(start)s and seq < %(stop)s
+  order by seq desc limit %(limit)s
+) newest order by seq
+"""
+"""A session's newest messages, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one session's turns, proven by `token`."""
+
+    agent_id: str
+    session_id: str
+    token: int
+
+
+@dataclass(slots=True)
+class ClaimedSession:
+    """A leased session with its state (JSON text; None before `setup`) and its due work in order."""
+
+    lease: Lease
+    state: str | None
+    history_start: int
+    message_count: int
+    careful: bool
+    work: list[Work] = field(default_factory=list)
+    large_bodies: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A session to claim and the most interactions to take of it."""
+
+    agent_id: str
+    session_id: str
+    limit: int = 100
+
+
+def claim(
+    lane: Lane, wanted: Sequence[Wanted], *, token: int, worker_id: int, lease_seconds: float
+) -> list[ClaimedSession]:
+    """Claim sessions. `token` must be new; it fences every session claimed here.
+
+    A careful session is only taken when it is the only one wanted. Returns the sessions that were claimed, in the
+    order wanted. Raises `StoreAwayError`.
+    """
+    keys: dict[str, Any] = {
+        "agents": [one.agent_id for one in wanted],
+        "sessions": [one.session_id for one in wanted],
+        "token": token,
+    }
+    lease = {"worker": worker_id, "lease": lease_seconds, "alone": len(wanted) == 1}
+    due = {"limits": [one.limit for one in wanted], "small": SMALL_BODY}
+    leased, work = lane.fetch_together((LEASE, keys | lease), (DUE, keys | due))
+    found = {
+        (row.agent_id, row.id): ClaimedSession(
+            Lease(row.agent_id, row.id, token), row.state, row.history_start, row.message_count, row.careful
+        )
+        for row in leased
+    }
+    for row in work:
+        session = found[row.agent_id, row.session_id]
+        session.work.append(_work(row))
+        if row.has_large_body:
+            session.large_bodies.add(row.id)
+    return [found[key] for one in wanted if (key := (one.agent_id, one.session_id)) in found]
+
+
+def renew(lane: Lane, leases: Iterable[Lease], lease_seconds: float) -> set[Lease]:
+    """Prolong leases. Returns those that are still held. Raises `StoreAwayError`."""
+    rows = lane.fetch(RENEW, _lease_columns(leases) | {"lease": lease_seconds})
+    return {Lease(row.agent_id, row.id, row.token) for row in rows}
+
+
+def release(lane: Lane, leases: Iterable[Lease]) -> None:
+    """Give leases back; those lost meanwhile are left alone. Raises `StoreAwayError`."""
+    lane.fetch(RELEASE, _lease_columns(leases))
+
+
+def announce(lane: Lane, lease: Lease, interaction_id: str) -> bool:
+    """Say durably that this interaction starts now. Returns false when the lease is lost. Raises `StoreAwayError`."""
+    return bool(lane.fetch(ANNOUNCE, {"id": interaction_id, "token": lease.token}))
+
+
+def load_body(lane: Lane, interaction_id: str) -> bytes:
+    """The body of an interaction. Raises `StoreAwayError`."""
+    rows = lane.fetch(BODY, {"id": interaction_id})
+    return bytes(rows[0].body or b"") if rows else b""
+
+
+def load_messages(lane: Lane, session: ClaimedSession, limit: int) -> list[Any]:
+    """The newest `limit` messages that the session had when it was claimed, as rows of role, content and data."""
+    lease = session.lease
+    span = {"start": session.history_start, "stop": session.message_count, "limit": limit}
+    return lane.fetch(MESSAGES, {"agent": lease.agent_id, "session": lease.session_id, **span})
+
+
+def _work(row: Any) -> Work:
+    scheduled: datetime | None = row.scheduled_for
+    body = None if row.body is None else bytes(row.body)
+    return Work(
+        row.id, row.seq, row.kind, row.name, row.payload, body, row.attempts, row.accepted_at, scheduled, row.reply_to
+    )
+
+
+def _lease_columns(leases: Iterable[Lease]) -> dict[str, Any]:
+    held = list(leases)
+    return {
+        "agents": [one.agent_id for one in held],
+        "sessions": [one.session_id for one in held],
+        "tokens": [one.token for one in held],
+    }

@@ -1,0 +1,134 @@
+"""Publishing wakes to Celery, by task name, off everybody's path.
+
+A wake is a Celery message (protocol 2) for `pumice.run_sessions` with `[[agent_id, session_id], …]` as its argument.
+It is disposable: when the broker is away it is dropped, and rescue wakes the sessions from Postgres. The message is
+put together here rather than by `apply_async`, which costs three times as much (see README, "Decisions").
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kombu import Connection, Producer
+from kombu.exceptions import OperationalError
+
+from app.agents.context import new_id
+from app.batching import GroupFlush
+from app.settings import Settings
+
+RUN_SESSIONS = "pumice.run_sessions"
+FAN_OUT = "pumice.fan_out"
+QUEUE_OF_KIND = {"chat": "chat", "socket": "chat", "hook": "hooks", "job": "jobs", "call": "jobs"}
+BACKLOG = 100_000
+"""Wakes that may wait for a slow broker; further ones are left to rescue."""
+TRANSPORT_OPTIONS: dict[str, Any] = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "retry_on_timeout": False,
+}
+
+log = logging.getLogger("pumice.wakes")
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A session with due work, and the queue its worker listens on. `alone` keeps others out of its message."""
+
+    queue: str
+    agent_id: str
+    session_id: str
+    alone: bool = False
+
+    @classmethod
+    def of(cls, agent_id: str, session_id: str, kind: str, *, alone: bool = False) -> "Wake":
+        """The wake for an interaction of this kind."""
+        return cls(QUEUE_OF_KIND[kind], agent_id, session_id, alone or kind in {"chat", "socket"})
+
+
+class WakePublisher:
+    """Publishes wakes from a thread of its own; callers never wait and never fail."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._broker = settings.broker
+        self._wake_size = settings.wake_size
+        self._flusher: GroupFlush[Wake | tuple[str, list[Any]]] = GroupFlush("pumice-wakes", self._publish, 10_000)
+        self._producer: Producer | None = None
+        self._away = False
+
+    def wake(self, wakes: Iterable[Wake]) -> None:
+        """Have these sessions woken soon."""
+        if len(self._flusher) < BACKLOG:
+            self._flusher.add(*wakes)
+
+    def fan_out(self, agent_id: str, job: str, scheduled_for: str) -> None:
+        """Have a tick fanned out soon. `scheduled_for` is ISO 8601."""
+        self._flusher.add((FAN_OUT, [agent_id, job, scheduled_for]))
+
+    def stop(self) -> None:
+        """Publish what is left and close the connection."""
+        self._flusher.stop()
+        self._close()
+
+    def _publish(self, batch: list[Wake | tuple[str, list[Any]]]) -> None:
+        try:
+            producer = self._connected()
+            for queue, task, arguments in _messages(batch, self._wake_size):
+                publish(producer, queue, task, arguments)
+            self._away = False
+        except (OperationalError, OSError, *producer_errors()) as error:
+            if not self._away:
+                log.warning("broker_away error=%s; rescue will wake what is not published", error)
+            self._away = True
+            self._close()
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            connection = Connection(self._broker, transport_options=TRANSPORT_OPTIONS)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            self._producer = Producer(connection.channel(), serializer="json")
+        return self._producer
+
+    def _close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                producer.channel.connection.client.release()
+            except Exception as error:
+                log.debug("broker_close error=%s", error)
+
+
+def producer_errors() -> tuple[type[BaseException], ...]:
+    """What a broken Redis connection raises through kombu."""
+    from redis.exceptions import RedisError  # noqa: PLC0415 (only where the broker is Redis)
+
+    return (RedisError,)
+
+
+def publish(producer: Producer, queue: str, task: str, arguments: list[Any]) -> None:
+    """Publish one Celery message (protocol 2: docs.celeryq.dev, "Message Protocol") with the headers workers read."""
+    task_id = new_id()
+    producer.publish(
+        [arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
+        routing_key=queue,
+        headers={"lang": "py", "task": task, "id": task_id, "root_id": task_id, "parent_id": None, "group": None},
+        correlation_id=task_id,
+        delivery_mode=1,
+        retry=False,
+    )
+
+
+def _messages(batch: list[Wake | tuple[str, list[Any]]], size: int) -> list[tuple[str, str, list[Any]]]:
+    """Queue, task and arguments of each message: lone wakes by themselves, the others up to `size` in one."""
+    together: dict[str, list[list[str]]] = {}
+    messages: list[tuple[str, str, list[Any]]] = []
+    for one in dict.fromkeys(one for one in batch if isinstance(one, Wake)):
+        if one.alone:
+            messages.append((one.queue, RUN_SESSIONS, [[[one.agent_id, one.session_id]]]))
+        else:
+            together.setdefault(one.queue, []).append([one.agent_id, one.session_id])
+    for queue, keys in together.items():
+        messages += [(queue, RUN_SESSIONS, [keys[start : start + size]]) for start in range(0, len(keys), size)]
+    messages += [("jobs", one[0], one[1]) for one in batch if not isinstance(one, Wake)]
+    return messages

@@ -1,0 +1,70 @@
+"""Waiting for an interaction and answering with what became of it."""
+
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+from app.agents.requests import decode_response
+from app.replies import problem_of
+from app.web.front import Front
+from app.web.problems import problem_response
+from app.web.waiting import Waiter
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(orjson.dumps(value), status, headers, mimetype="application/json")
+
+
+def accepted_response(interaction_id: str, session_id: str) -> Response:
+    """202: accepted, and where to look for what becomes of it."""
+    location = f"/v1/interactions/{interaction_id}"
+    body = {"interactionId": interaction_id, "sessionId": session_id, "status": "accepted", "location": location}
+    return json_response(body, 202, {"Location": location, "Retry-After": "1"})
+
+
+def prefers_async() -> bool:
+    """Whether the client asked for a 202 (RFC 7240)."""
+    preferences = request.headers.get("prefer", "").lower().replace(";", ",").split(",")
+    return "respond-async" in (preference.strip() for preference in preferences)
+
+
+def wait_for(front: Front, waiter: Waiter) -> dict[str, Any] | None:
+    """Wait until the interaction is finished. Returns None when that takes longer than the reply timeout."""
+    try:
+        waiter.over.wait(front.settings.reply_timeout)
+    finally:
+        front.replies.forget(waiter)
+    return waiter.document
+
+
+def problem_in(document: dict[str, Any]) -> Response | None:
+    """The problem that a finished interaction ended in, if it did."""
+    if document["status"] == "done":
+        return None
+    error, reason = document.get("error"), document.get("reason")
+    return problem_response(
+        problem_of(document["id"], document["status"], error, reason, document.get("supersededBy"))
+    )
+
+
+def chat_answer(document: dict[str, Any], session_id: str) -> Response:
+    """The answer to a finished chat."""
+    problem = problem_in(document)
+    if problem is not None:
+        return problem
+    return json_response({"sessionId": session_id, "interactionId": document["id"], **document["result"]})
+
+
+def hook_answer(document: dict[str, Any]) -> Response:
+    """The answer to a finished hook: what the handler returned."""
+    problem = problem_in(document)
+    if problem is not None:
+        return problem
+    body, status, headers = decode_response(document["result"])
+    response = Response(body, status, headers=headers)
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        del response.headers["Content-Type"]
+    response.headers["X-Interaction-Id"] = document["id"]
+    return response

@@ -1,0 +1,90 @@
+"""Who is asking: keys, looked up by their hash and cached for a few seconds; wrong ones are counted by address."""
+
+import hmac
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from app.errors import Forbidden, StoreAway, StoreAwayError, TooMany, Unauthorized
+from app.keys import hash_key
+from app.sessions.lanes import Lanes
+from app.settings import Settings
+
+CACHE_SECONDS = 5.0
+CACHE_SIZE = 10_000
+WINDOW = 60.0
+
+FIND: LiteralString = """
+select hash, kind, agent_id from api_keys where hash = %(hash)s and revoked_at is null
+"""
+"""A key that is not revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A valid key: what kind it is and which agent it is for."""
+
+    kind: str
+    agent_id: str
+
+
+class Keys:
+    """The keys of all agents. A revoked key is refused after at most `CACHE_SECONDS`."""
+
+    def __init__(self, settings: Settings, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._limit = settings.auth_failures_per_minute
+        self._cache: dict[bytes, tuple[float, Key | None]] = {}
+        self._failures: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def check(self, given: str | None, address: str, *, agent_id: str | None = None, secret: bool = False) -> Key:
+        """The key that was given, valid for this agent (any, when None).
+
+        Raises `Unauthorized` for a missing or wrong key, `Forbidden` for a public key where a secret one is needed,
+        `TooMany` when the address failed too often, `StoreAway`.
+        """
+        key = self._find(given, address) if given else None
+        if key is None or (agent_id is not None and key.agent_id != agent_id):
+            self._note_failure(address)
+            what = "The API key is missing." if not given else "The API key is wrong, revoked or of another agent."
+            raise Unauthorized(what)
+        if secret and key.kind != "secret":
+            message = "This needs a secret key."
+            raise Forbidden(message)
+        return key
+
+    def _find(self, given: str, address: str) -> Key | None:
+        digest = hash_key(given)
+        now = time.monotonic()
+        expires, key = self._cache.get(digest, (0.0, None))
+        if expires > now:
+            return key
+        self._refuse_guesser(address)
+        try:
+            with self._lanes.borrow() as lane:
+                rows: list[Any] = lane.fetch(FIND, {"hash": digest})
+        except StoreAwayError as error:
+            raise StoreAway(str(error), retry_after=2) from None
+        matching = [row for row in rows if hmac.compare_digest(bytes(row.hash), digest)]
+        key = Key(matching[0].kind, matching[0].agent_id) if matching else None
+        if len(self._cache) >= CACHE_SIZE:
+            self._cache.clear()
+        self._cache[digest] = (now + CACHE_SECONDS, key)
+        return key
+
+    def _refuse_guesser(self, address: str) -> None:
+        since, count = self._failures.get(address, (0.0, 0))
+        left = since + WINDOW - time.monotonic()
+        if count >= self._limit and left > 0:
+            message = "Too many wrong keys came from this address."
+            raise TooMany(message, retry_after=left)
+
+    def _note_failure(self, address: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            since, count = self._failures.get(address, (now, 0))
+            if len(self._failures) >= CACHE_SIZE:
+                self._failures.clear()
+            self._failures[address] = (since, count + 1) if now - since < WINDOW else (now, 1)

@@ -1,0 +1,87 @@
+"""`POST /v1/chat` and `POST /v1/agents/<agent>/chat`: JSON, server-sent events, or 202."""
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Request, Response, request
+
+from app.agents.context import new_id
+from app.agents.messages import decode_messages
+from app.agents.spec import AgentSpec
+from app.errors import InvalidField, UnknownHook
+from app.sessions.accept import NewInteraction
+from app.web.answers import accepted_response, chat_answer, prefers_async, wait_for
+from app.web.front import Front
+from app.web.incoming import chosen_session, given_key, idempotency_key, json_object
+from app.web.sse import stream_interaction
+
+
+def chat_blueprint(front: Front) -> Blueprint:
+    """The chat routes."""
+    blueprint = Blueprint("chat", __name__)
+
+    @blueprint.post("/v1/chat")
+    def chat() -> Response:
+        body = json_object(request)
+        key = front.keys.check(given_key(request, body), request.remote_addr or "")
+        return _chat(front, front.agent(key.agent_id), body)
+
+    @blueprint.post("/v1/agents/<agent_id>/chat")
+    def chat_with(agent_id: str) -> Response:
+        spec = front.agent(agent_id)
+        body = json_object(request)
+        front.keys.check(given_key(request, body), request.remote_addr or "", agent_id=agent_id)
+        return _chat(front, spec, body)
+
+    return blueprint
+
+
+def chat_payload(spec: AgentSpec, body: dict[str, Any]) -> str:
+    """The payload of a chat interaction, as JSON. Raises `InvalidField`, and `UnknownHook` for an agent that is mute."""
+    if not spec.can_chat:
+        message = f"The agent {spec.id} has no reply() and no model."
+        raise UnknownHook(message)
+    messages = decode_messages(body.get("messages"))
+    history = body.get("history", "append")
+    if history not in {"append", "replace"}:
+        raise InvalidField("history", 'must be "append" or "replace"')
+    return orjson.dumps({"messages": [one.encode() for one in messages], "history": history}).decode()
+
+
+def _chat(front: Front, spec: AgentSpec, body: dict[str, Any]) -> Response:
+    payload = chat_payload(spec, body)
+    session_id, temporary = chosen_session(request, body)
+    key = idempotency_key(request)
+    wanted = NewInteraction(
+        id=new_id(),
+        agent_id=spec.id,
+        session_id=session_id,
+        kind="chat",
+        name=None,
+        payload=payload,
+        dedupe=("chat", key) if key else None,
+        temporary=temporary,
+        reply_to=None if prefers_async() else front.front_id,
+    )
+    if _wants_stream(request):
+        return stream_interaction(front, wanted, request.headers.get("last-event-id"))
+    if prefers_async():
+        accepted = front.acceptor.accept(wanted)
+        return accepted_response(accepted.id, accepted.session_id)
+    waiter = front.replies.expect(wanted.id)
+    try:
+        accepted = front.acceptor.accept(wanted)
+    except BaseException:
+        front.replies.forget(waiter)
+        raise
+    if accepted.duplicate:
+        front.replies.forget(waiter)
+        waiter = front.replies.expect(accepted.id, eager=True)
+    document = wait_for(front, waiter)
+    if document is None:
+        return accepted_response(accepted.id, accepted.session_id)
+    return chat_answer(document, accepted.session_id)
+
+
+def _wants_stream(incoming: Request) -> bool:
+    return "text/event-stream" in incoming.headers.get("accept", "")

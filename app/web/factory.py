@@ -1,0 +1,32 @@
+"""The Flask app."""
+
+from flask import Flask
+
+from app.settings import Settings
+from app.web.chat import chat_blueprint
+from app.web.connection import OpenSockets
+from app.web.front import Front, make_front
+from app.web.health import health_blueprint
+from app.web.hooks import hooks_blueprint
+from app.web.interactions import interactions_blueprint
+from app.web.problems import register_problems
+from app.web.sessions import sessions_blueprint
+from app.web.sockets import register_sockets
+
+
+def create_app(settings: Settings, front: Front | None = None) -> Flask:
+    """The front for these settings. Its `extensions["pumice.sockets"]` closes all sockets at a restart."""
+    front = front or make_front(settings)
+    sockets = OpenSockets()
+    app = Flask("pumice", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_limit
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    app.extensions["pumice.sockets"] = sockets
+    app.extensions["pumice.front"] = front
+    register_problems(app)
+    for blueprint in (chat_blueprint, hooks_blueprint, interactions_blueprint, sessions_blueprint, health_blueprint):
+        app.register_blueprint(blueprint(front))
+    register_sockets(app, front, sockets)
+    return app

@@ -1,0 +1,33 @@
+"""gunicorn's configuration: gevent workers, and a stop that finishes requests and closes sockets with 1012."""
+
+import signal
+from typing import Any
+
+from app.settings import Settings
+
+_settings = Settings.from_env()
+
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gevent"
+workers = _settings.web_concurrency
+worker_connections = _settings.web_connections
+keepalive = 75
+graceful_timeout = 28
+timeout = 60
+backlog = 2048
+loglevel = "warning" if _settings.log_level == "info" else _settings.log_level
+accesslog = None
+
+
+def post_worker_init(worker: Any) -> None:
+    """Close the sockets as soon as the stop signal comes; gunicorn waits for what is left."""
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def close_sockets(number: int, frame: Any) -> None:
+        import gevent  # noqa: PLC0415 (only once gunicorn has patched everything)
+
+        gevent.spawn(worker.wsgi.extensions["pumice.sockets"].close_all)
+        if callable(stop):
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, close_sockets)

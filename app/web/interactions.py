@@ -1,0 +1,26 @@
+"""`GET /v1/interactions/<id>`: what became of an interaction."""
+
+from flask import Blueprint, Response, request
+
+from app.agents.context import is_uuid
+from app.errors import UnknownInteraction
+from app.sessions.queries import get_interaction
+from app.web.answers import json_response
+from app.web.documents import interaction_document
+from app.web.front import Front
+from app.web.incoming import given_key
+
+
+def interactions_blueprint(front: Front) -> Blueprint:
+    """The interaction routes."""
+    blueprint = Blueprint("interactions", __name__)
+
+    @blueprint.get("/v1/interactions/<interaction_id>")
+    def show(interaction_id: str) -> Response:
+        key = front.keys.check(given_key(request), request.remote_addr or "")
+        row = get_interaction(front.engine, interaction_id, key.agent_id) if is_uuid(interaction_id) else None
+        if row is None:
+            raise UnknownInteraction
+        return json_response(interaction_document(row, secret=key.kind == "secret"))
+
+    return blueprint

@@ -1,0 +1,163 @@
+"""WebSockets (RFC 6455): chats and custom frames in, a session's events out. See DESIGN's frames in README."""
+
+import logging
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+from flask import Flask, request
+from flask_sock import Sock
+from simple_websocket import ConnectionClosed, Server
+
+from app.agents.context import new_id
+from app.agents.names import checked_session_id
+from app.agents.spec import AgentSpec
+from app.errors import Forbidden, InvalidField, Malformed, Problem, Unauthorized, UnknownAgent
+from app.sessions.accept import NewInteraction, temporary_session_id
+from app.sessions.queries import ensure_session
+from app.web.chat import chat_payload
+from app.web.connection import Connection, OpenSockets
+from app.web.front import Front
+from app.web.hub import UnusableCursorError
+from app.web.problems import as_problem
+
+CLOSE_KEY, CLOSE_AGENT, CLOSE_ORIGIN, CLOSE_INVALID, CLOSE_FAILED = 4401, 4404, 4403, 4400, 1011
+PARAMETERS = {"agentid": "agentId", "agent_id": "agentId", "apikey": "apiKey", "api_key": "apiKey",
+              "sessionid": "sessionId", "session_id": "sessionId", "lasteventid": "lastEventId"}  # fmt: skip
+
+log = logging.getLogger("pumice.sockets")
+
+
+def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
+    """Serve the WebSocket addresses of this Flask app."""
+    app.config["SOCK_SERVER_OPTIONS"] = {
+        "ping_interval": front.settings.ping_interval,
+        "max_message_size": front.settings.frame_limit,
+    }
+    sock = Sock(app)
+
+    def serve(ws: Server, rest: str = "") -> None:
+        connection = Connection(ws)
+        with sockets.holding(connection):
+            try:
+                SocketSession(front, connection, _parameters(rest)).run()
+            except Problem as problem:
+                connection.send_now({"type": "error", "eventId": "0-0+1", "error": problem.document()})
+                connection.close(_close_code(problem), problem.slug)
+
+    sock.route("/v1")(serve)
+    sock.route("/v1/<path:rest>")(serve)
+
+
+def _parameters(rest: str) -> dict[str, str]:
+    """What the address says, in path (`agentId=…/apiKey=…` or just the agent) and query."""
+    found: dict[str, str] = {}
+    for part in filter(None, rest.split("/")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            found.setdefault("agentId", unquote(part))
+        elif name.lower() in PARAMETERS:
+            found[PARAMETERS[name.lower()]] = unquote(value)
+    for name, value in request.args.items():
+        if name.lower() in PARAMETERS:
+            found[PARAMETERS[name.lower()]] = value
+    if "apiKey" not in found and (key := request.headers.get("x-api-key")):
+        found["apiKey"] = key
+    return found
+
+
+def _close_code(problem: Problem) -> int:
+    codes: list[tuple[type[Problem], int]] = [
+        (Unauthorized, CLOSE_KEY), (UnknownAgent, CLOSE_AGENT), (Forbidden, CLOSE_ORIGIN), (InvalidField, CLOSE_INVALID),
+    ]  # fmt: skip
+    return next((code for kind, code in codes if isinstance(problem, kind)), CLOSE_FAILED)
+
+
+class SocketSession:
+    """One socket on one session: takes its frames until it closes."""
+
+    def __init__(self, front: Front, connection: Connection, parameters: dict[str, str]) -> None:
+        self._front = front
+        self._connection = connection
+        self._check_origin()
+        self._last_event_id = parameters.get("lastEventId")
+        self._spec = self._agent(parameters)
+        given = parameters.get("sessionId")
+        self._temporary = given is None
+        self._session_id = temporary_session_id() if given is None else checked_session_id(given)
+
+    def _check_origin(self) -> None:
+        allowed = self._front.settings.allowed_origins
+        origin = request.headers.get("origin")
+        if allowed != "*" and origin is not None and origin not in allowed.split(","):
+            message = "Sockets from this origin are not allowed."
+            raise Forbidden(message)
+
+    def _agent(self, parameters: dict[str, str]) -> AgentSpec:
+        agent_id = parameters.get("agentId")
+        spec = None if agent_id is None else self._front.agent(agent_id)
+        key = self._front.keys.check(parameters.get("apiKey"), request.remote_addr or "", agent_id=agent_id)
+        return spec or self._front.agent(key.agent_id)
+
+    def run(self) -> None:
+        """Serve the socket."""
+        ttl = self._front.settings.temporary_ttl if self._temporary else None
+        ensure_session(self._front.engine, self._spec.id, self._session_id, temporary_ttl=ttl)
+        connection = self._connection
+        watch = self._front.hub.watch(self._spec.id, self._session_id, connection.deliver)
+        connection.cursor = lambda: watch.cursor
+        try:
+            connection.send_own({"type": "session", "sessionId": self._session_id, "agentId": self._spec.id})
+            try:
+                watch.go_live(self._last_event_id.partition("+")[0] if self._last_event_id else None)
+            except UnusableCursorError:
+                connection.send_own({"type": "error", "error": {
+                    "type": "urn:pumice:problem:unusable-cursor", "title": UnusableCursorError.__doc__, "status": 410,
+                }})  # fmt: skip
+            while (frame := connection.receive()) is not None:
+                self._take(frame)
+        except ConnectionClosed:
+            log.debug("socket_closed session=%s", self._session_id)
+        finally:
+            watch.close()
+
+    def _take(self, frame: str | bytes) -> None:
+        try:
+            kind, payload = read_frame(self._spec, frame)
+            wanted = NewInteraction(
+                new_id(), self._spec.id, self._session_id, kind, None, payload, temporary=self._temporary
+            )
+            with self._connection.held_back():
+                accepted = self._front.acceptor.accept(wanted)
+                self._connection.send_own({"type": "accepted", "interactionId": accepted.id, "kind": kind})
+        except Exception as error:
+            if isinstance(error, ConnectionClosed):
+                raise
+            self._connection.send_own({"type": "error", "error": as_problem(error).document()})
+
+
+def read_frame(spec: AgentSpec, frame: str | bytes) -> tuple[str, str]:
+    """A frame's interaction kind and payload. Raises `Problem` for what can't be read."""
+    if isinstance(frame, bytes):
+        try:
+            frame = frame.decode()
+        except UnicodeDecodeError:
+            message = "a binary frame must hold UTF-8 text"
+            raise Malformed(message) from None
+    value: Any = frame
+    if frame.lstrip()[:1] in {"{", "["}:
+        try:
+            value = orjson.loads(frame)
+        except orjson.JSONDecodeError as error:
+            if frame.lstrip()[:2] in {'{"', "{}"}:
+                message = f"the frame is not JSON: {error.msg}"
+                raise Malformed(message, position=error.pos) from None
+    if isinstance(value, str):
+        return "chat", chat_payload(spec, {"messages": [{"role": "user", "content": value}]})
+    if isinstance(value, dict) and value.get("type") == "chat":
+        return "chat", chat_payload(spec, value)
+    if isinstance(value, dict) and "type" not in value and "role" in value and "content" in value:
+        return "chat", chat_payload(spec, {"messages": [value]})
+    return "socket", orjson.dumps({"data": value}).decode()
+
+

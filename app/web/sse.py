@@ -1,0 +1,127 @@
+"""Server-sent events (WHATWG HTML, "Server-sent events"): one interaction as it runs, or a session's events."""
+
+import queue
+import time
+from collections.abc import Iterator
+
+import orjson
+from flask import Response
+
+from app.replies import problem_of
+from app.sessions.accept import NewInteraction
+from app.web.front import Front
+from app.web.hub import UnusableCursorError, Watch
+from app.web.waiting import Waiter
+
+ENDS = ("done", "error")
+LATE = 0.3
+"""Seconds that the events of a finished interaction may lag behind its reply before they are made up from it."""
+
+Frame = tuple[str, bytes]
+
+
+def stream_interaction(front: Front, wanted: NewInteraction, last_event_id: str | None) -> Response:
+    """Accept a chat and stream its events until it is finished; first what the session missed, if a cursor came."""
+    frames: queue.Queue[Frame | None] = queue.Queue(10_000)
+    watch = front.hub.watch(wanted.agent_id, wanted.session_id, lambda *frame: frames.put(frame))
+    waiter = front.replies.expect(wanted.id, on_over=lambda _: frames.put(None))
+    try:
+        accepted = front.acceptor.accept(wanted)
+    except BaseException:
+        watch.close()
+        front.replies.forget(waiter)
+        raise
+    if accepted.duplicate:
+        front.replies.forget(waiter)
+        waiter = front.replies.expect(accepted.id, eager=True, on_over=lambda _: frames.put(None))
+    stream = InteractionStream(front, waiter, watch, frames, accepted.session_id, all_of_session=bool(last_event_id))
+    return Response(
+        stream.run(last_event_id),
+        mimetype="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Location": f"/v1/interactions/{accepted.id}"},
+    )
+
+
+class InteractionStream:
+    """The frames of one interaction: `session`, `accepted`, then its events up to `done` or `error`."""
+
+    def __init__(  # noqa: PLR0913 (made in one place)
+        self,
+        front: Front,
+        waiter: Waiter,
+        watch: Watch,
+        frames: "queue.Queue[Frame | None]",
+        session_id: str,
+        *,
+        all_of_session: bool,
+    ) -> None:
+        self._front = front
+        self._waiter = waiter
+        self._watch = watch
+        self._frames = frames
+        self._session_id = session_id
+        self._all = all_of_session
+        self._local = 0
+
+    def run(self, last_event_id: str | None) -> Iterator[bytes]:
+        """The stream, as bytes."""
+        try:
+            yield self._own("session", sessionId=self._session_id)
+            try:
+                self._watch.go_live(last_event_id.partition("+")[0] if last_event_id else None)
+            except UnusableCursorError:
+                yield self._own("error", error={"type": "urn:pumice:problem:unusable-cursor", "status": 410})
+            yield self._own("accepted", interactionId=self._waiter.interaction_id)
+            yield from self._events()
+        finally:
+            self._watch.close()
+            self._front.replies.forget(self._waiter)
+
+    def _events(self) -> Iterator[bytes]:
+        give_up: float | None = None
+        has_message = False
+        while True:
+            wait = self._front.settings.ping_interval if give_up is None else max(give_up - time.monotonic(), 0)
+            try:
+                frame = self._frames.get(timeout=wait)
+            except queue.Empty:
+                if give_up is None:
+                    yield b": ping\n\n"
+                    continue
+                yield from self._made_up(has_message)
+                return
+            if frame is None:
+                give_up = time.monotonic() + LATE
+                continue
+            event = orjson.loads(frame[1])
+            mine = event.get("interactionId") == self._waiter.interaction_id
+            if mine or self._all:
+                yield _frame(frame[0], event["type"], {"eventId": frame[0], **event})
+            has_message = has_message or (mine and event["type"] == "message")
+            if mine and event["type"] in ENDS:
+                return
+
+    def _made_up(self, has_message: bool) -> Iterator[bytes]:
+        """The end of an interaction whose events did not come, from its reply: Redis was away, or it was a repeat."""
+        document = self._waiter.document or {}
+        interaction_id = self._waiter.interaction_id
+        if document.get("status") != "done":
+            problem = problem_of(
+                interaction_id, document["status"], document.get("error"), document.get("reason"),
+                document.get("supersededBy"),
+            )  # fmt: skip
+            yield self._own("error", interactionId=interaction_id, kind="chat", error=problem.document())
+            return
+        if not has_message:
+            yield self._own("message", interactionId=interaction_id, **document["result"])
+        yield self._own("done", interactionId=interaction_id, kind="chat", status="done")
+
+    def _own(self, kind: str, **fields: object) -> bytes:
+        """A frame of this stream only; its id resumes from the session event before it."""
+        self._local += 1
+        event_id = f"{self._watch.cursor}+{self._local}"
+        return _frame(event_id, kind, {"eventId": event_id, "type": kind, **fields})
+
+
+def _frame(event_id: str, kind: str, event: dict[str, object]) -> bytes:
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (event_id.encode(), kind.encode(), orjson.dumps(event))

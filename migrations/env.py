@@ -1,0 +1,23 @@
+"""Alembic's environment: the connection comes from `pumice db upgrade`."""
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+from app.sessions.models import Base
+
+MIGRATION_LOCK = 7_864_223
+"""Advisory lock that lets one release at a time migrate."""
+
+
+def main() -> None:
+    """Run the migrations on `sqlalchemy.url`, which `pumice db upgrade` sets."""
+    url = (context.config.get_main_option("sqlalchemy.url") or "").replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"prepare_threshold": None})
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=Base.metadata)
+        with context.begin_transaction():
+            connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            context.run_migrations()
+
+
+main()

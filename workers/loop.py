@@ -1,0 +1,44 @@
+"""The event loop on which a worker process runs its async turns, side by side, in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+class EventLoop:
+    """One asyncio loop in a daemon thread. At most `limit` coroutines run on it; `spawn` waits for a place."""
+
+    def __init__(self, limit: int, threads: int) -> None:
+        self._places = threading.BoundedSemaphore(limit)
+        self._loop = asyncio.new_event_loop()
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="pumice-loop")
+        self._loop.set_default_executor(self._executor)
+        self._tasks: set[asyncio.Task[None]] = set()
+        threading.Thread(target=self._loop.run_forever, name="pumice-loop", daemon=True).start()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine on the loop. Waits while `limit` are running: that is the worker's backpressure."""
+        self._places.acquire()
+
+        def start() -> None:
+            task = self._loop.create_task(coroutine)
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+
+        self._loop.call_soon_threadsafe(start)
+
+    def spawn_in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run a blocking function on one of the loop's threads."""
+        self._executor.submit(function, *arguments)
+
+    def cancel(self, task: "asyncio.Task[None]") -> None:
+        """Cancel a coroutine that runs on the loop."""
+        self._loop.call_soon_threadsafe(task.cancel)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._places.release()
+        if not task.cancelled() and task.exception() is not None:
+            self._loop.call_exception_handler({"message": "a session's run failed", "exception": task.exception()})

@@ -1,0 +1,88 @@
+"""Everything a worker process has, made after the fork: connections, publishers, event loop, runner and its threads."""
+
+import logging
+import os
+import threading
+
+from app.agents.registry import load_agents
+from app.events import EventPublisher
+from app.sessions.lanes import Lane, Lanes
+from app.sessions.ticks import Tick, fan_out_page, run_static
+from app.settings import Settings
+from app.wakes import Wake, WakePublisher
+from workers.committer import Committer
+from workers.loop import EventLoop
+from workers.rescue import RescueLoop
+from workers.turns import Parts, Runner
+from workers.watch import Watcher
+
+CLAIM_LANES = 8
+"""Connections for claims and loads of one process; threads wait for one for less than a millisecond."""
+
+log = logging.getLogger("pumice.worker")
+
+
+class Runtime:
+    """One worker process's parts, started and stopped together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry = load_agents(settings.agents)
+        self.wakes = WakePublisher(settings)
+        self.events = EventPublisher(settings)
+        self.committer = Committer(settings, self.events, self.wakes)
+        lanes = Lanes(settings, min(CLAIM_LANES, settings.worker_concurrency), durable=False)
+        loop = EventLoop(settings.worker_async_limit, settings.worker_concurrency)
+        self.parts = Parts(settings, self.registry, lanes, self.committer, self.events, self.wakes, loop)
+        self.runner = Runner(self.parts)
+        self.watcher = Watcher(self.parts, self.runner)
+        self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self._tick_lane = Lane(settings)
+        self._tick_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the threads."""
+        self.rescue.start()
+        self.watcher.start()
+        log.info("worker_started pid=%d agents=%s", os.getpid(), ",".join(self.registry))
+
+    def run_sessions(self, keys: list[list[str]]) -> None:
+        """Run the sessions of a wake."""
+        self.rescue.ready.wait()
+        self.runner.run_wake(keys)
+
+    def fan_out(self, tick: Tick) -> None:
+        """Fan a tick out, page by page, waking each page's sessions."""
+        spec = self.registry.get(tick.agent_id)
+        job = spec.jobs.get(tick.job) if spec else None
+        if job is None:
+            log.warning("tick_unknown agent=%s job=%s", tick.agent_id, tick.job)
+            return
+        settings = self.settings
+        with self._tick_lock:
+            if job.static:
+                session_id = run_static(
+                    self._tick_lane, tick, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
+                )
+                self.wakes.wake([Wake.of(tick.agent_id, session_id, "job")])
+                return
+            while (page := fan_out_page(self._tick_lane, tick, skip_overlap=job.skip_overlap)) is not None:
+                self.wakes.wake(Wake.of(tick.agent_id, session_id, "job") for session_id in page)
+
+    def stop(self) -> bool:
+        """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
+        self.runner.stopping = True
+        finished = self.runner.runs.wait_empty(self.settings.shutdown_timeout)
+        if not finished:
+            left = list(self.runner.runs)
+            log.warning("turns_handed_back count=%d", len(left))
+            for run in left:
+                if run.task is not None:
+                    self.parts.loop.cancel(run.task)
+            self.runner.hand_back(left)
+        self.committer.stop()
+        self.watcher.stop()
+        self.rescue.stop()
+        self.events.stop()
+        self.wakes.stop()
+        return finished

@@ -1,0 +1,267 @@
+"""The runner: from a wake to committed turns. Knows no Celery.
+
+A wake's sessions are claimed together. Sessions whose turns need the event loop are handed to it and run there side by
+side; the others run here, one after the other. What is finished goes to the committer; when all of it is committed,
+the runner looks once more for work that arrived while it held the leases (the wakes for it found them taken).
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.agents.context import Emit, History
+from app.agents.failures import failure_of
+from app.agents.messages import Message
+from app.agents.registry import Registry
+from app.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from app.errors import StoreAwayError
+from app.events import Event, EventPublisher
+from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_body, load_messages, release
+from app.sessions.commit import SessionCommit
+from app.sessions.lanes import Lanes
+from app.settings import Settings
+from app.wakes import Wake, WakePublisher
+from workers.careful import CarefulGate
+from workers.committer import Committer, Finished
+from workers.loop import EventLoop
+from workers.runs import Runs, SessionRun
+
+TURNS_PER_CLAIM = 100
+COMMIT_WAIT = 90.0
+LOOP_GRACE = 5.0
+"""Seconds past its limit that an async turn has to end by itself before it is abandoned."""
+
+log = logging.getLogger("pumice.turns")
+
+
+class Batch:
+    """The sessions of one wake that wait for this thread. The watcher may take those that have not started."""
+
+    def __init__(self, runs: Sequence[SessionRun]) -> None:
+        self.started = time.monotonic()
+        self.waiting = deque(runs)
+
+    def take(self) -> SessionRun | None:
+        """The next session, if there is one left."""
+        try:
+            return self.waiting.popleft()
+        except IndexError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a runner works with, all of one process."""
+
+    settings: Settings
+    registry: Registry
+    lanes: Lanes
+    committer: Committer
+    events: EventPublisher
+    wakes: WakePublisher
+    loop: EventLoop
+
+
+class Runner:
+    """Runs wakes, on as many threads as Celery has."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._tokens = itertools.count(1)
+        self._gate = CarefulGate()
+        self.worker_id = 0
+        self.stopping = False
+        self.runs = Runs()
+        self.batches: set[Batch] = set()
+
+    def run_wake(self, keys: Sequence[Sequence[str]]) -> None:
+        """Run what is due in the sessions named, as `(agent_id, session_id)`. Failures are logged: rescue retries."""
+        known = self._parts.registry
+        wanted = [self._wanted(agent_id, session_id) for agent_id, session_id in keys if agent_id in known]
+        try:
+            while wanted and not self.stopping:
+                wanted = self._run_once(wanted)
+        except StoreAwayError as error:
+            log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(wanted), error)
+
+    def _wanted(self, agent_id: str, session_id: str) -> Wanted:
+        one_by_one = self._parts.registry[agent_id].cls.on_busy != "queue"
+        return Wanted(agent_id, session_id, 1 if one_by_one else TURNS_PER_CLAIM)
+
+    def _run_once(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Claim and run. Returns the sessions to look at once more."""
+        on_loop, here = self._claim(wanted)
+        for run in on_loop:
+            self._parts.loop.spawn(self._run_async(run))
+        if not here:
+            return []
+        batch = Batch(here)
+        self.batches.add(batch)
+        started = []
+        try:
+            while run_next := batch.take():
+                started.append((run_next, self._run_sync(run_next)))
+        finally:
+            self.batches.discard(batch)
+        self._parts.committer.add(urgent=True)
+        held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.lost]
+        return [self._wanted(run.lease.agent_id, run.lease.session_id) for run in held]
+
+    def _claim(self, wanted: Sequence[Wanted]) -> tuple[list[SessionRun], list[SessionRun]]:
+        """Claim the sessions. Returns the runs for the event loop and those for this thread."""
+        token = (self.worker_id << 32) | next(self._tokens)
+        lease_seconds = self._parts.settings.lease_seconds
+        with self._parts.lanes.borrow() as lane:
+            claimed = claim(lane, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds)
+        now = time.monotonic()
+        on_loop, here = [], []
+        if idle := [one.lease for one in claimed if not one.work]:
+            with self._parts.lanes.borrow() as lane:
+                release(lane, idle)
+        for one in claimed:
+            if not one.work:
+                continue
+            run = SessionRun(one, self._live(one), now)
+            self.runs.add(run)
+            (on_loop if _needs_loop(run) else here).append(run)
+        return on_loop, here
+
+    def _live(self, one: ClaimedSession) -> LiveSession:
+        spec = self._parts.registry[one.lease.agent_id]
+
+        def load() -> list[Message]:
+            with self._parts.lanes.borrow() as lane:
+                return [Message(row.role, row.content, row.data) for row in load_messages(lane, one, spec.cls.history)]
+
+        return LiveSession(spec, one.lease.session_id, one.state, History(load))
+
+    def _run_sync(self, run: SessionRun) -> threading.Event:
+        """Run a session's turns on this thread. Returns the event that says they are committed or lost."""
+        over = threading.Event()
+
+        def settle(held: bool) -> None:
+            self._settle(run, held)
+            over.set()
+
+        work = run.claimed.work
+        for place, one in enumerate(work):
+            if run.lost or not self._may_start(run, one):
+                break
+            run.begin(one, run.live.spec.handler(one.kind, one.name))
+            outcome = self._guarded(run, lambda one=one: drive(self._turn(run, one)))  # type: ignore[misc]
+            self._gate.leave(run)
+            if not run.finish():
+                break
+            if self._submit(run, outcome, settle, last=place == len(work) - 1):
+                return over
+        settle(False)
+        return over
+
+    async def _run_async(self, run: SessionRun) -> None:
+        """Run a session's turns on the event loop, wait for their commit, and look once more."""
+        loop = asyncio.get_running_loop()
+        committed: asyncio.Future[bool] = loop.create_future()
+
+        def settle(held: bool) -> None:
+            self._settle(run, held)
+            loop.call_soon_threadsafe(lambda: committed.done() or committed.set_result(held))
+
+        run.task = asyncio.current_task()
+        work = run.claimed.work
+        try:
+            for place, one in enumerate(work):
+                careful = run.claimed.careful
+                if run.lost or (careful and not await asyncio.to_thread(self._may_start, run, one)):
+                    break
+                run.begin(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
+                outcome = await self._turn(run, one)
+                self._gate.leave(run)
+                if not run.finish() or self._submit(run, outcome, settle, last=place == len(work) - 1):
+                    break
+            if not run.lost and await committed and not self.stopping:
+                lease = run.lease
+                self._parts.loop.spawn_in_thread(self.run_wake, [(lease.agent_id, lease.session_id)])
+        finally:
+            self._gate.leave(run)
+            if not committed.done() and not run.submitted:
+                self._settle(run, held=False)
+
+    def _settle(self, run: SessionRun, held: bool) -> None:
+        if not held:
+            run.take_away()
+        self.runs.remove(run)
+
+    def _may_start(self, run: SessionRun, work: Work) -> bool:
+        """Announce a suspect's turn and wait for its place. Returns false when the lease is lost."""
+        if not run.claimed.careful:
+            return True
+        self._gate.enter(run)
+        with self._parts.lanes.borrow() as lane:
+            return announce(lane, run.lease, work.id)
+
+    async def _turn(self, run: SessionRun, work: Work) -> Outcome:
+        if work.id in run.claimed.large_bodies:
+            with self._parts.lanes.borrow() as lane:
+                work = replace(work, body=load_body(lane, work.id))
+        return await run_turn(run.live, work, self._emit(run, work))
+
+    def _guarded(self, run: SessionRun, turn: Callable[[], Outcome]) -> Outcome:
+        """Run a turn; what `run_turn` does not answer for becomes a failed outcome too."""
+        try:
+            return turn()
+        except Exception as error:
+            run.live.discard()
+            work = run.current or run.claimed.work[0]
+            return Outcome(work, "failed", failure=failure_of(error, attempt=work.attempts + 1))
+
+    def _emit(self, run: SessionRun, work: Work) -> Emit:
+        lease, attempt = run.lease, work.attempts + 1
+
+        def emit(kind: str, fields: dict[str, Any]) -> None:
+            if not run.lost:
+                known = {"interactionId": work.id, "attempt": attempt}
+                self._parts.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
+
+        return emit
+
+    def _submit(self, run: SessionRun, outcome: Outcome, settle: Callable[[bool], None], *, last: bool) -> bool:
+        """Give an outcome to the committer. Returns whether it was the last: the lease goes back with it."""
+        failure = outcome.failure
+        last = last or (outcome.status == "retry" and failure is not None and failure.blocking)
+        part = SessionCommit(run.lease, last, [outcome], [run.ages()])
+        urgent = outcome.work.reply_to is not None or outcome.work.kind in {"chat", "socket"}
+        run.submitted = run.submitted or last
+        self._parts.committer.add(Finished(part, settle if last else _ignore), urgent=urgent)
+        return last
+
+    def hand_back(self, runs: Sequence[SessionRun]) -> None:
+        """Give leases back without a turn and wake their sessions again, for other workers."""
+        mine = [run for run in runs if run.take_away()]
+        if not mine:
+            return
+        try:
+            with self._parts.lanes.borrow() as lane:
+                release(lane, [run.lease for run in mine])
+        except StoreAwayError as error:
+            log.warning("hand_back_failed sessions=%d error=%s", len(mine), error)
+        for run in mine:
+            self.runs.remove(run)
+        self._parts.wakes.wake(
+            Wake.of(run.lease.agent_id, run.lease.session_id, run.claimed.work[0].kind, alone=True) for run in mine
+        )
+
+
+def _needs_loop(run: SessionRun) -> bool:
+    spec = run.live.spec
+    handlers = (spec.handler(work.kind, work.name) for work in run.claimed.work)
+    return any(handler is not None and spec.needs_loop(handler) for handler in handlers)
+
+
+def _ignore(_held: bool) -> None:
+    """A part that nobody waits for."""
