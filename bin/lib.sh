@@ -36,7 +36,7 @@ install() {
     if command -v uv >/dev/null 2>&1; then
         say "making .venv with uv (once, and when the lock changes)"
         uv venv --quiet --clear --python "$python" "$root/.venv" &&
-            VIRTUAL_ENV="$root/.venv" uv pip sync --quiet "$root/requirements.lock" &&
+            VIRTUAL_ENV="$root/.venv" uv pip sync --quiet --compile-bytecode "$root/requirements.lock" &&
             VIRTUAL_ENV="$root/.venv" uv pip install --quiet --no-deps --no-build-isolation -e "$root"
     else
         say "making .venv with $python (once, and when the lock changes; this takes a minute)"
