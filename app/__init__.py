@@ -5,6 +5,7 @@ from app.agents.declare import Retry, handler, hook, job, tool
 from app.agents.messages import Message
 from app.agents.requests import Request, Response
 from app.agents.selectors import body, header, query
+from app.agents.verify import signature
 
 __all__ = [
     "Agent",
@@ -18,5 +19,6 @@ __all__ = [
     "hook",
     "job",
     "query",
+    "signature",
     "tool",
 ]

@@ -101,8 +101,7 @@ class Agent:
 
     def _callable(self, method: str) -> None:
         if method.startswith("_") or hasattr(Agent, method) or not callable(getattr(type(self), method, None)):
-            message = f"{type(self).__name__} has no method {method!r} to call"
-            raise AttributeError(message)
+            raise AttributeError(f"{type(self).__name__} has no method {method!r} to call")
 
     def setup(self) -> Awaitable[None] | None:
         """Prepare a session, once in its life, before its first turn."""
@@ -115,8 +114,7 @@ class Agent:
 
     def receive(self, data: Any) -> Any:
         """Take a custom socket frame. What it returns, if anything, is sent back as `data`."""
-        message = f"{type(self).__name__} takes no custom frames: it has no receive()"
-        raise NotImplementedError(message)
+        raise NotImplementedError(f"{type(self).__name__} takes no custom frames: it has no receive()")
 
     def on_error(self, error: BaseException) -> Any:
         """Learn that a turn failed for good; the turn's own changes are gone, changes made here are kept."""

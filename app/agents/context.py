@@ -19,17 +19,34 @@ When: TypeAlias = datetime | timedelta | float
 """A time (with timezone), a duration, or seconds from now."""
 
 
+LONGEST_DELAY = timedelta(days=36_525).total_seconds()
+"""How far ahead, in seconds, a call may be scheduled."""
+CULPRIT_DEPTH = 10
+"""How many levels of a value an error message names."""
+
+
 def new_id() -> str:
     """A new UUID version 7 (RFC 9562), as text."""
     return str(uuid_utils.uuid7())
 
 
 def to_json(value: Any, field_name: str) -> str:
-    """Serialise a value. Raises `UnsavableError`, naming the field, for what JSON or Postgres can't hold."""
+    """Serialise a value. Raises `UnsavableError`, naming the field and what in it JSON can't hold."""
     try:
         return orjson.dumps(value, default=_encode_special).decode()
     except (TypeError, ValueError, UnicodeError, RecursionError) as error:
-        raise UnsavableError(field_name, str(error)) from None
+        raise UnsavableError(_culprit(value, field_name), str(error)) from None
+
+
+def _culprit(value: Any, name: str, depth: int = 0) -> str:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        try:
+            orjson.dumps(item, default=_encode_special)
+        except (TypeError, ValueError, UnicodeError, RecursionError):
+            inner = f"{name}[{key}]" if isinstance(key, int) else f"{name}.{key}"
+            return inner if depth == CULPRIT_DEPTH else _culprit(item, inner, depth + 1)
+    return name
 
 
 def _encode_special(value: Any) -> Any:
@@ -143,17 +160,18 @@ class TurnContext:
     def schedule(self, when: When, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
         """Note a call to the session itself for later. Returns its interaction id.
 
-        Raises `ValueError` for a time without a timezone.
+        Raises `ValueError` for a time without a timezone and for one more than a century ahead.
         """
         payload = to_json({"args": arguments, "kwargs": options}, f"the arguments of {method}")
         at, delay = None, 0.0
         if isinstance(when, datetime):
             if when.tzinfo is None:
-                message = f"schedule: {when!r} has no timezone"
-                raise ValueError(message)
+                raise ValueError(f"schedule: {when!r} has no timezone")
             at = when.astimezone(UTC)
         else:
             delay = when.total_seconds() if isinstance(when, timedelta) else float(when)
+        if not delay <= LONGEST_DELAY or (at is not None and at > datetime.now(UTC) + timedelta(seconds=LONGEST_DELAY)):
+            raise ValueError(f"schedule: {when!r} is no time within a century")
         self.calls.append(Call(new_id(), self.session_id, method, payload, at, max(delay, 0.0)))
         return self.calls[-1].id
 

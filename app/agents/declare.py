@@ -1,5 +1,6 @@
 """The decorators `hook`, `job` and `tool`. They leave a mark on the function and hand it back as it was written."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -14,11 +15,14 @@ MARKS = "__pumice_marks__"
 class Retry(Exception):  # noqa: N818 (an instruction, not a fault)
     """Raise it in a handler to have this interaction run again, `after` so many seconds.
 
-    It counts as an attempt: past the declaration's `retries` (at least 3 when a handler raises this) it is dead.
+    It counts as an attempt: past the declaration's `retries` (3 when it says nothing) it is dead.
+    Raises `ValueError` when `after` is not a finite number of seconds.
     """
 
     def __init__(self, after: float = 1.0, reason: str = "the handler asked for a retry") -> None:
         super().__init__(reason)
+        if not math.isfinite(after):
+            raise ValueError(f"Retry: {after!r} is no number of seconds")
         self.after = after
 
 
@@ -125,7 +129,7 @@ def job(  # noqa: PLR0913
     return _marker(JobMark(cron, name, timezone, overlap, policy))
 
 
-def handler(  # noqa: PLR0913
+def handler(
     *,
     timeout: float = 120,
     retries: int = 0,
@@ -153,8 +157,7 @@ def _marker(mark: Any) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         target: Any = getattr(function, "__func__", function)
         if not callable(target):
-            message = f"only a method can be declared, not {function!r}"
-            raise TypeError(message)
+            raise TypeError(f"only a method can be declared, not {function!r}")
         setattr(target, MARKS, [*getattr(target, MARKS, []), mark])
         return function
 

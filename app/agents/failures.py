@@ -2,7 +2,7 @@
 
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.agents.declare import Policy, Retry
@@ -18,7 +18,8 @@ ASKED_RETRIES = 3
 class Failure:
     """A failed attempt. `status` is what becomes of the interaction: `retry` (after `retry_after` s), `failed`, `dead`.
 
-    `problem` is the document to answer with when the handler raised one of our problems itself.
+    `problem` is the document to answer with when the handler raised one of our problems itself. `error` is what was
+    raised; it is not stored.
     """
 
     status: str
@@ -29,6 +30,7 @@ class Failure:
     retry_after: float = 0.0
     blocking: bool = False
     problem: dict[str, Any] | None = None
+    error: BaseException | None = field(default=None, repr=False, compare=False)
 
     def add_note(self, note: str) -> None:
         """Append to the message."""
@@ -50,14 +52,13 @@ def failure_of(
     status, after = _judge(error, policy, attempt)
     problem = error.document() if isinstance(error, Problem) else None
     blocking = policy is not None and policy.blocking
-    return Failure(
-        status, kind, _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT), attempt, after, blocking, problem
-    )
+    message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
+    return Failure(status, kind, message, text, attempt, after, blocking, problem, error)
 
 
 def backoff(policy: Policy, attempt: int) -> float:
     """Seconds before the next attempt: exponential, with jitter of up to half, to spread what failed together."""
-    full = min(policy.backoff * 2 ** (attempt - 1), policy.backoff_limit)
+    full = min(policy.backoff * 2.0 ** min(attempt - 1, 64), policy.backoff_limit)
     return full * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
 
 

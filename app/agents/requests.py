@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,10 @@ from werkzeug.http import parse_options_header
 from app.errors import Malformed
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A field name of RFC 9110, section 5.1."""
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+"""A field value of RFC 9110, section 5.5, that the front can send as Latin-1."""
 
 
 @dataclass(frozen=True)
@@ -116,23 +121,20 @@ class Response:
         if not isinstance(value, tuple):
             return cls(value, 204 if value is None else 200)
         if not 1 <= len(value) <= 3:  # noqa: PLR2004 (body, status, headers)
-            message = "a hook returns a body, (body, status) or (body, status, headers)"
-            raise TypeError(message)
-        body, status, headers = (*value, *(200, {})[len(value) - 1 :])
-        return cls(body, status, headers)
+            raise TypeError("a hook returns a body, (body, status) or (body, status, headers)")
+        return cls(*value)
 
     def encode(self) -> dict[str, Any]:
         """The response as JSON can hold it. Raises `TypeError` when it is not one."""
         if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 599:  # noqa: PLR2004
-            message = f"a hook's status must be a number from 200 to 599, not {self.status!r}"
-            raise TypeError(message)
+            raise TypeError(f"a hook's status must be a number from 200 to 599, not {self.status!r}")
         pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
         headers = [[str(key), str(value)] for key, value in pairs]
-        if any("\n" in text or "\r" in text for pair in headers for text in pair):
-            message = "a hook's headers must not hold line breaks"
-            raise TypeError(message)
+        for name, value in headers:
+            if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+                raise TypeError(f"a hook's header {name!r} can't be sent with the value {value!r}")
         wire: dict[str, Any] = {"status": self.status, "headers": headers}
-        if isinstance(self.body, bytes):
+        if isinstance(self.body, bytes | bytearray | memoryview):
             return wire | {"base64": base64.b64encode(self.body).decode()}
         if isinstance(self.body, str):
             return wire | {"text": self.body}

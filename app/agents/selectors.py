@@ -31,7 +31,7 @@ def body(path: str) -> Selector:
     keys = path.split(".")
 
     def select(request: Request) -> Any:
-        value: Any = request.form if request.form else request.json
+        value: Any = request.form or request.json
         for key in keys:
             if isinstance(value, list) and key.isdigit() and int(key) < len(value):
                 value = value[int(key)]
@@ -67,6 +67,6 @@ def as_selector(value: SelectorLike | Selector) -> Selector:
         return Selector(repr(value), lambda _: value)
     if callable(value):
         name = getattr(value, "__name__", type(value).__name__)
-        return Selector(name, value, inspect.iscoroutinefunction(value))
-    message = f"a selector is a callable, a string, body(), query() or header(), not {value!r}"
-    raise TypeError(message)
+        is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__)
+        return Selector(name, value, is_async)
+    raise TypeError(f"a selector is a callable, a string, body(), query() or header(), not {value!r}")

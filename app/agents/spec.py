@@ -1,13 +1,15 @@
 """From an agent class to its frozen spec, with every wrong declaration refused and named."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel
 
 from app.agents.agent import Agent
@@ -19,6 +21,11 @@ from app.errors import DeclarationError
 CHAT_POLICY = Policy(timeout=120)
 HOOK_POLICY = Policy(timeout=30)
 CALL_POLICY = Policy(timeout=300)
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What the language models' vendors take."""
+LONGEST = 86_400 * 30
+"""Most seconds that a policy may name."""
+MOST_RETRIES = 1_000
 ON_BUSY = ("queue", "reject", "interrupt", "latest", "merge")
 
 
@@ -113,16 +120,16 @@ def describe(cls: type[Agent]) -> AgentSpec:
             if isinstance(mark, HandlerMark):
                 methods[attribute] = Handler(attribute, _checked_policy(mark.policy, where), base.static, base.is_async)
             elif isinstance(mark, ToolMark):
-                _add(tools, mark.name or attribute, attribute, where, "tool")
+                _add(tools, _tool(mark, attribute, where), attribute, where, "tool")
             elif isinstance(mark, HookMark):
-                _check_signature(function, base.static, 1, where)
+                _check_signature(function, static=base.static, arguments=1, where=where)
                 _add(hooks, mark.name, _hook(mark, base, where), where, "hook")
             elif isinstance(mark, JobMark):
-                _check_signature(function, base.static, 0, where)
+                _check_signature(function, static=base.static, arguments=0, where=where)
                 _add(jobs, mark.name or attribute, _job(mark, base, where), where, "job")
     can_chat = cls.reply is not Agent.reply or cls.model is not None
-    if cls.reply is Agent.reply:
-        methods["reply"] = Handler("reply", CHAT_POLICY, is_async=True)
+    if cls.model is not None:
+        methods["reply"] = replace(methods["reply"], is_async=True)  # what the default reply returns is asynchronous
     return AgentSpec(cls.__name__, cls, hooks, jobs, methods, tools, can_chat)
 
 
@@ -148,10 +155,12 @@ def _add(found: dict[str, Any], name: str, value: Any, where: str, what: str) ->
 def _hook(mark: HookMark, base: Handler, where: str) -> Hook:
     if not isinstance(mark.name, str) or not HOOK_NAME.fullmatch(mark.name):
         raise DeclarationError(where, f"{mark.name!r} is no hook name: letters, digits, '_', '.' and '-' only")
-    if unknown := set(mark.methods) - {"GET", "POST"}:
-        raise DeclarationError(where, f"a hook takes GET and POST, not {', '.join(sorted(unknown))}")
+    if not mark.methods or set(mark.methods) - {"GET", "POST"}:
+        raise DeclarationError(where, f"a hook's methods are GET and POST, not {', '.join(mark.methods) or 'none'}")
     if mark.respond not in {"result", "accepted"}:
         raise DeclarationError(where, f"respond is 'result' or 'accepted', not {mark.respond!r}")
+    if mark.verify is not None and not callable(mark.verify):
+        raise DeclarationError(where, f"verify must be callable with the request, not {mark.verify!r}")
     policy = _checked_policy(mark.policy, where)
     try:
         session = as_selector(mark.session)
@@ -165,9 +174,23 @@ def _hook(mark: HookMark, base: Handler, where: str) -> Hook:
     )
 
 
+def _tool(mark: ToolMark, attribute: str, where: str) -> str:
+    name = attribute if mark.name is None else mark.name
+    if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
+        raise DeclarationError(where, f"{name!r} is no tool name: up to 64 letters, digits, '_' and '-' only")
+    return name
+
+
 def _job(mark: JobMark, base: Handler, where: str) -> Job:
+    name = base.attribute if mark.name is None else mark.name
+    if not isinstance(name, str) or not HOOK_NAME.fullmatch(name.lstrip("_")):
+        raise DeclarationError(where, f"{name!r} is no job name: letters, digits, '_', '.' and '-' only")
     if not isinstance(mark.cron, str) or not croniter.is_valid(mark.cron):
         raise DeclarationError(where, f"{mark.cron!r} is no cron expression")
+    try:
+        croniter(mark.cron, datetime.now(UTC)).get_next(datetime)
+    except CroniterBadDateError:
+        raise DeclarationError(where, f"{mark.cron!r} is never due") from None
     try:
         ZoneInfo(mark.timezone)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
@@ -175,22 +198,30 @@ def _job(mark: JobMark, base: Handler, where: str) -> Job:
     if mark.overlap not in {"queue", "skip"}:
         raise DeclarationError(where, f"overlap is 'queue' or 'skip', not {mark.overlap!r}")
     policy = _checked_policy(mark.policy, where)
-    name = mark.name or base.attribute
     skip = mark.overlap == "skip"
     return Job(base.attribute, policy, base.static, base.is_async, name, mark.cron, mark.timezone, skip)
 
 
 def _checked_policy(policy: Policy, where: str) -> Policy:
-    if policy.timeout <= 0:
-        raise DeclarationError(where, f"timeout must be more than 0 seconds, not {policy.timeout!r}")
-    if policy.retries < 0 or policy.backoff < 0 or policy.backoff_limit < 0:
-        raise DeclarationError(where, "retries, backoff and backoff_limit must not be negative")
-    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in policy.retry_on):
+    for name in ("timeout", "backoff", "backoff_limit"):
+        value = getattr(policy, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
+            raise DeclarationError(where, f"{name} must be a number of seconds, 0 to {LONGEST}, not {value!r}")
+    if policy.timeout == 0:
+        raise DeclarationError(where, "timeout must be more than 0 seconds")
+    if (
+        isinstance(policy.retries, bool)
+        or not isinstance(policy.retries, int)
+        or not 0 <= policy.retries <= MOST_RETRIES
+    ):
+        raise DeclarationError(where, f"retries must be a number from 0 to {MOST_RETRIES}, not {policy.retries!r}")
+    kinds: Any = policy.retry_on
+    if not isinstance(kinds, tuple) or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds):
         raise DeclarationError(where, "retry_on must be a tuple of exception classes")
     return policy
 
 
-def _check_signature(function: Callable[..., Any], static: bool, arguments: int, where: str) -> None:
+def _check_signature(function: Callable[..., Any], *, static: bool, arguments: int, where: str) -> None:
     try:
         inspect.signature(function).bind(*range(arguments if static else arguments + 1))
     except TypeError:
@@ -199,6 +230,8 @@ def _check_signature(function: Callable[..., Any], static: bool, arguments: int,
 
 
 def _check_class(cls: type[Agent]) -> None:
+    if cls.__init__ is not Agent.__init__:
+        _check_signature(cls.__init__, static=False, arguments=0, where=f"{cls.__name__}.__init__")
     where = f"{cls.__name__}.State"
     if not (isinstance(cls.State, type) and issubclass(cls.State, BaseModel)):
         raise DeclarationError(where, "must be a pydantic model")
@@ -213,7 +246,7 @@ def _check_class(cls: type[Agent]) -> None:
         raise DeclarationError(where, f"can't be stored as JSON: {error}") from None
     if cls.on_busy not in ON_BUSY:
         raise DeclarationError(f"{cls.__name__}.on_busy", f"must be one of {', '.join(ON_BUSY)}, not {cls.on_busy!r}")
-    if not isinstance(cls.history, int) or cls.history < 0:
+    if isinstance(cls.history, bool) or not isinstance(cls.history, int) or cls.history < 0:
         raise DeclarationError(f"{cls.__name__}.history", "must be a number of messages, 0 or more")
     if cls.model is not None and (not isinstance(cls.model, str) or ":" not in cls.model):
         raise DeclarationError(f"{cls.__name__}.model", f"must look like 'openai:gpt-5-mini', not {cls.model!r}")

@@ -5,8 +5,8 @@ it to its end on the calling thread; any other turn is awaited on an event loop.
 """
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+import re
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ from app.agents.context import Call, Emit, History, Interaction, TurnContext, to
 from app.agents.failures import Failure, failure_of
 from app.agents.messages import Message
 from app.agents.requests import Request, Response
+from app.agents.runner import HIDDEN_AWAIT, Runner
 from app.agents.spec import AgentSpec, Handler
 from app.errors import UnsavableError
 
@@ -70,6 +71,7 @@ class LiveSession:
         self.history = history
         self.turn: TurnContext | None = None
         self._parsed: Any = None
+        self._saved: str | None = None
 
     @property
     def is_new(self) -> bool:
@@ -80,12 +82,8 @@ class LiveSession:
         """An instance on the last good state. Raises `UnsavableError` when the stored state does not fit the class."""
         cls = self.spec.cls
         if self._parsed is None:
-            try:
-                self._parsed = cls.State() if self.state is None else cls.State.model_validate_json(self.state)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in ("state", *first["loc"]))
-                raise UnsavableError(where, f"the stored value does not fit: {first['msg']}") from None
+            self._parsed = cls.State() if self.state is None else self._parse(self.state)
+            self._saved = None if self.state is None else self._parsed.model_dump_json()
         agent = cls() if cls.__init__ is not Agent.__init__ else cls.__new__(cls)
         agent.bind(self._parsed, turn)
         self.turn = turn
@@ -94,18 +92,31 @@ class LiveSession:
     def save(self, agent: Agent) -> str | None:
         """Take the instance's state as the last good one. Returns it as JSON, or None when it did not change.
 
-        Raises `UnsavableError`, naming the field, when it can't be stored.
+        Raises `UnsavableError`, naming the field, when it can't be stored, or could be but not loaded again.
         """
         text = serialise_state(agent.state, self.spec.cls.State)
-        self._parsed = agent.state
-        if text == self.state:
+        if text == self._saved:
+            self._parsed = agent.state
             return None
-        self.state = text
+        self._parsed = self._parse(text)
+        self.state = self._saved = text
         return text
 
     def discard(self) -> None:
         """Forget what the running turn did to the state."""
         self._parsed = None
+
+    def _parse(self, text: str) -> Any:
+        try:
+            return self.spec.cls.State.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in ("state", *first["loc"]))
+            raise UnsavableError(where, f"its JSON does not fit the model: {first['msg']}") from None
+
+
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL character in JSON text, and not an escaped backslash followed by u0000."""
 
 
 def serialise_state(state: Any, model: type[Any]) -> str:
@@ -121,7 +132,7 @@ def serialise_state(state: Any, model: type[Any]) -> str:
             except Exception as cause:
                 raise UnsavableError(f"state.{name}", str(cause)) from None
         raise UnsavableError("state", str(error)) from None
-    if "\\u0000" in text:
+    if NUL.search(text):
         raise UnsavableError("state", "text in it holds a NUL character, which Postgres can't store")
     return text
 
@@ -135,11 +146,9 @@ async def run_turn(session: LiveSession, work: Work, emit: Emit) -> Outcome:
     if handler is None:
         return Outcome(work, "failed", failure=failure_of(LookupError(f"the agent has no {work.kind} {work.name!r}")))
     on_loop = session.spec.needs_loop(handler)
-    interaction = Interaction(
-        work.id, work.kind, work.name, work.attempts + 1, work.scheduled_for, work.accepted_at
-    )
+    interaction = Interaction(work.id, work.kind, work.name, work.attempts + 1, work.scheduled_for, work.accepted_at)
     turn = TurnContext(session.session_id, session.spec.id, interaction, session.history, emit)
-    limit = asyncio.timeout(handler.policy.timeout) if on_loop else nullcontext()
+    limit = _limit(handler, on_loop=on_loop)
     try:
         return await _attempt(session, work, handler, turn, limit)
     except (Exception, SystemExit) as error:
@@ -148,7 +157,7 @@ async def run_turn(session: LiveSession, work: Work, emit: Emit) -> Outcome:
         failure = failure_of(error, handler.policy, work.attempts + 1, timed_out=expired)
         outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage)
         if failure.status != "retry":
-            await _tell_agent(session, turn, error, outcome, on_loop)
+            await _tell_agent(session, turn, handler, error, outcome)
         return outcome
 
 
@@ -160,31 +169,38 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
         value: T = finished.value
         return value
     coroutine.close()
-    message = "a handler that awaits must be declared with async def"
-    raise TypeError(message)
+    raise TypeError(HIDDEN_AWAIT)
+
+
+def _limit(handler: Handler, *, on_loop: bool) -> AbstractAsyncContextManager[Any]:
+    return asyncio.timeout(handler.policy.timeout) if on_loop else nullcontext()
 
 
 async def _attempt(
     session: LiveSession, work: Work, handler: Handler, turn: TurnContext, limit: AbstractAsyncContextManager[Any]
 ) -> Outcome:
-    run = _Runner(session.spec.needs_loop(handler))
+    run = Runner(on_loop=session.spec.needs_loop(handler))
     outcome = Outcome(work)
+    payload = orjson.loads(work.payload)
     async with limit:
+        if handler.static:
+            function = getattr(session.spec.cls, handler.attribute)
+            await _invoke(run, function, turn, work, payload, outcome)
+            return outcome
         agent = session.activate(turn)
         if session.is_new:
             await run.call(agent.setup)
-        payload = orjson.loads(work.payload)
         if work.kind == "chat":
             await _chat(run, agent, payload, outcome)
         else:
-            await _invoke(run, agent, handler, work, payload, outcome)
+            await _invoke(run, getattr(agent, handler.attribute), turn, work, payload, outcome)
     outcome.state = session.save(agent)
     outcome.calls, outcome.usage = turn.calls, turn.usage
     session.history = turn.history
     return outcome
 
 
-async def _chat(run: "_Runner", agent: Agent, payload: dict[str, Any], outcome: Outcome) -> None:
+async def _chat(run: Runner, agent: Agent, payload: dict[str, Any], outcome: Outcome) -> None:
     turn = agent.turn
     incoming = [Message(one["role"], one["content"]) for one in payload["messages"]]
     outcome.replaces_history = payload.get("history") == "replace"
@@ -197,9 +213,13 @@ async def _chat(run: "_Runner", agent: Agent, payload: dict[str, Any], outcome: 
 
 
 async def _invoke(
-    run: "_Runner", agent: Agent, handler: Handler, work: Work, payload: dict[str, Any], outcome: Outcome
+    run: Runner,
+    function: Callable[..., Any],
+    turn: TurnContext,
+    work: Work,
+    payload: dict[str, Any],
+    outcome: Outcome,
 ) -> None:
-    function = getattr(type(agent) if handler.static else agent, handler.attribute)
     if work.kind == "hook":
         value = await run.call(function, Request.decode(payload, work.body or b""))
         outcome.result = to_json(Response.of(value).encode(), "the response")
@@ -208,64 +228,31 @@ async def _invoke(
     value = await run.call(function, *arguments, **payload.get("kwargs", {}))
     outcome.result = to_json({"value": value}, "the result")
     if work.kind == "socket" and value is not None:
-        agent.send(value)
+        turn.send(value)
 
 
 async def _tell_agent(
-    session: LiveSession, turn: TurnContext, error: BaseException, outcome: Outcome, on_loop: bool
+    session: LiveSession, turn: TurnContext, handler: Handler, error: BaseException, outcome: Outcome
 ) -> None:
-    """Call `on_error` on the state from before the turn and keep what it changes; its own failure is only noted."""
-    if session.spec.cls.on_error is Agent.on_error or session.is_new:
+    """Call `on_error` on the state from before the turn and keep what it changes; its own failure is only noted.
+
+    A session that is not set up yet stays so: of `on_error` only the calls are kept.
+    """
+    if session.spec.cls.on_error is Agent.on_error or handler.static:
         return
     turn.calls.clear()
     turn.history = session.history
+    on_loop = session.spec.needs_loop(handler)
     try:
         agent = session.activate(turn)
-        await _Runner(on_loop).call(agent.on_error, error)
-        outcome.state, outcome.calls = session.save(agent), turn.calls
+        async with _limit(handler, on_loop=on_loop):
+            await Runner(on_loop=on_loop).call(agent.on_error, error)
+        if session.is_new:
+            session.discard()
+        else:
+            outcome.state = session.save(agent)
+        outcome.calls = turn.calls
     except Exception as second:
         session.discard()
         if outcome.failure is not None:
             outcome.failure.add_note(f"on_error failed too: {type(second).__name__}: {second}")
-
-
-class _Runner:
-    """Calls handlers: async ones are awaited; on the loop, sync ones go to a thread so that it is never blocked."""
-
-    def __init__(self, on_loop: bool) -> None:
-        self._on_loop = on_loop
-
-    async def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        if self._on_loop and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-            value = await asyncio.to_thread(function, *arguments, **options)
-        else:
-            value = function(*arguments, **options)
-        return await value if isinstance(value, Awaitable) else value
-
-    async def reply(self, value: Any, turn: TurnContext) -> Message:
-        """Read what `reply` returned, streaming it if it is an iterator. Raises `TypeError` for anything else."""
-        if isinstance(value, AsyncIterator):
-            async for chunk in value:
-                turn.stream(_text(chunk))
-        elif isinstance(value, Iterator):
-            if self._on_loop:
-                await asyncio.to_thread(_stream, value, turn)
-            else:
-                _stream(value, turn)
-        elif isinstance(value, Message):
-            return value
-        else:
-            return Message("assistant", _text(value), turn.reply_data)
-        return Message("assistant", "".join(turn.partial), turn.reply_data)
-
-
-def _stream(chunks: Iterator[Any], turn: TurnContext) -> None:
-    for chunk in chunks:
-        turn.stream(_text(chunk))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        message = f"reply must give text, a Message or an iterator of text, not {type(value).__name__}"
-        raise TypeError(message)
-    return value
