@@ -226,11 +226,12 @@ class AgentSession:
         work = Work(new_id(), next(self._numbers), kind, name, text, body, accepted_at=now, scheduled_for=scheduled_for)
         live = LiveSession(self._spec, self.session_id, self._state, History(self._newest))
         self.deltas = []
-        turn = run_turn(live, work, self._emit)
+        raised: list[BaseException] = []
+        turn = run_turn(live, work, self._emit, raised.append)
         outcome = _on_loop(turn) if self._spec.needs_loop(handler) else drive(turn)
         self._keep(outcome, now)
-        if outcome.failure is not None and outcome.failure.error is not None:
-            raise outcome.failure.error
+        for error in raised:
+            raise error
         return outcome
 
     def _newest(self) -> list[Message]:

@@ -2,7 +2,7 @@
 
 import random
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.agents.declare import Policy, Retry
@@ -18,8 +18,7 @@ ASKED_RETRIES = 3
 class Failure:
     """A failed attempt. `status` is what becomes of the interaction: `retry` (after `retry_after` s), `failed`, `dead`.
 
-    `problem` is the document to answer with when the handler raised one of our problems itself. `error` is what was
-    raised; it is not stored.
+    `problem` is the document to answer with when the handler raised one of our problems itself.
     """
 
     status: str
@@ -30,7 +29,6 @@ class Failure:
     retry_after: float = 0.0
     blocking: bool = False
     problem: dict[str, Any] | None = None
-    error: BaseException | None = field(default=None, repr=False, compare=False)
 
     def add_note(self, note: str) -> None:
         """Append to the message."""
@@ -53,7 +51,7 @@ def failure_of(
     problem = error.document() if isinstance(error, Problem) else None
     blocking = policy is not None and policy.blocking
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
-    return Failure(status, kind, message, text, attempt, after, blocking, problem, error)
+    return Failure(status, kind, message, text, attempt, after, blocking, problem)
 
 
 def backoff(policy: Policy, attempt: int) -> float:

@@ -45,7 +45,7 @@ async def model_reply(agent: Agent, messages: Sequence[Message]) -> AsyncGenerat
 
     from app.agents import transcript  # noqa: PLC0415
 
-    history = transcript.to_model(messages)
+    history = await asyncio.to_thread(transcript.to_model, messages)  # looking at the messages loads them
     usage = RunUsage(**(agent.turn.usage or {}))
     try:
         async with language_model.run_stream_events(message_history=history, deps=agent, usage=usage) as events:

@@ -137,9 +137,16 @@ def serialise_state(state: Any, model: type[Any]) -> str:
     return text
 
 
-async def run_turn(session: LiveSession, work: Work, emit: Emit) -> Outcome:
+def _forget(_error: BaseException) -> None:
+    """Keep no exception: its traceback would hold on to all that the turn touched."""
+
+
+async def run_turn(
+    session: LiveSession, work: Work, emit: Emit, caught: Callable[[BaseException], None] = _forget
+) -> Outcome:
     """Run one interaction. Returns its outcome; a failing handler is an outcome, not an exception.
 
+    `caught` is called with what the handler raised.
     Raises only what is no failure of the handler's: `asyncio.CancelledError` above all.
     """
     handler = session.spec.handler(work.kind, work.name)
@@ -152,6 +159,7 @@ async def run_turn(session: LiveSession, work: Work, emit: Emit) -> Outcome:
     try:
         return await _attempt(session, work, handler, turn, limit)
     except (Exception, SystemExit) as error:
+        caught(error)
         session.discard()
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
         failure = failure_of(error, handler.policy, work.attempts + 1, timed_out=expired)
