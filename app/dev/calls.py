@@ -1,16 +1,15 @@
 """The commands that `pumice dev` prints, ready to paste."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
 from app.agents.spec import AgentSpec, Hook
 from app.dev.datadir import DevFile
-
-_SAMPLE = "demo"
+from app.dev.samples import SESSION, sample
 
 
 def summary(dev: DevFile, agents: Mapping[str, AgentSpec]) -> list[str]:
@@ -22,15 +21,15 @@ def summary(dev: DevFile, agents: Mapping[str, AgentSpec]) -> list[str]:
         spec = agents.get(agent)
         if spec is None or spec.can_chat:
             lines += ["  " + command for command in _chats(url, agent, keys["publicKey"])]
-        for name, hook in (spec.hooks if spec else {}).items():
-            lines.append("  " + _hook(url, agent, name, hook))
+        if spec:
+            lines += [f"  {_hook(url, agent, spec, name, hook)}" for name, hook in spec.hooks.items()]
     return lines
 
 
 def _chats(url: str, agent: str, key: str) -> list[str]:
-    message: dict[str, Any] = {"sessionId": _SAMPLE, "messages": [{"role": "user", "content": "hello"}]}
-    post = f"{url}/v1/chat -H 'x-api-key: {key}' -H 'content-type: application/json' -d {_json(message)}"
-    socket = f"ws{url.removeprefix('http')}/v1?agent_id={agent}&api_key={key}&sessionId={_SAMPLE}"
+    message = {"sessionId": SESSION, "messages": [{"role": "user", "content": "hello"}]}
+    post = f"{url}/v1/chat -H 'x-api-key: {key}' {_json(message)}"
+    socket = f"ws{url.removeprefix('http')}/v1?agent_id={agent}&api_key={key}&sessionId={SESSION}"
     return [
         f"curl {post}",
         f"curl -N -H 'accept: text/event-stream' {post}",
@@ -38,30 +37,14 @@ def _chats(url: str, agent: str, key: str) -> list[str]:
     ]
 
 
-def _hook(url: str, agent: str, name: str, hook: Hook) -> str:
-    """A call whose request has what the hook's session selector looks for, where its name tells."""
-    address = f"{url}/v1/agents/{agent}/hooks/{name}"
-    options, body = [], {}
-    match re.fullmatch(r"(body|query|header)\('([^']+)'\)", hook.session.name):
-        case None:
-            pass
-        case found if found[1] == "query":
-            address += f"?{found[2]}={_SAMPLE}"
-        case found if found[1] == "header":
-            options.append(f"-H '{found[2]}: {_SAMPLE}'")
-        case found:
-            body = _nested(found[2].split("."))
-    if "POST" in hook.methods:
-        options.append(f"-H 'content-type: application/json' -d {_json(body)}")
-    return " ".join(["curl", shlex.quote(address), *options])
-
-
-def _nested(keys: list[str]) -> dict[str, Any]:
-    value: Any = _SAMPLE
-    for key in reversed(keys):
-        value = {key: value}
-    return dict(value)
+def _hook(url: str, agent: str, spec: AgentSpec, name: str, hook: Hook) -> str:
+    request = sample(spec, name, hook)
+    address = f"{url}/v1/agents/{agent}/hooks/{name}" + (f"?{urlencode(request.query)}" if request.query else "")
+    headers = [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in request.headers.items()]
+    body = [_json(request.body)] if "POST" in hook.methods else []
+    return " ".join(["curl", shlex.quote(address), *headers, *body])
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return shlex.quote(orjson.dumps(value).decode())
+    """The options that send `value`."""
+    return f"-H 'content-type: application/json' -d {shlex.quote(orjson.dumps(value).decode())}"

@@ -3,9 +3,11 @@ import shlex
 import pytest
 
 from app import Agent, body, header, hook, query
+from app.agents.registry import load_agents
 from app.agents.spec import describe
 from app.dev.calls import summary
 from app.dev.datadir import DevFile, Keys, Pids
+from app.dev.samples import EXAMPLES, sample
 
 PIDS = Pids(web=1, worker=2, beat=3, postgres=4, redis=5)
 
@@ -68,3 +70,10 @@ def test_an_agent_that_cannot_be_described_still_gets_its_keys():
         url="http://x", databaseUrl="", redisUrl="", agents={"a": Keys(publicKey="p", secretKey="s")}, pids=PIDS
     )
     assert any("public key p" in line for line in summary(dev, {}))
+
+
+def test_the_examples_are_sent_what_they_understand():
+    served = {"desk": "examples.orders:OrderDesk", "watch": "examples.github:RepositoryWatcher"}
+    agents = load_agents(",".join(f"{agent}={path}" for agent, path in served.items()))
+    samples = [sample(spec, name, hook) for spec in agents.values() for name, hook in spec.hooks.items()]
+    assert samples == list(EXAMPLES.values())
