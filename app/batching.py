@@ -17,9 +17,7 @@ class GroupFlush(Generic[T]):
     urgent may wait for company, unless `limit` of them have gathered. `stop` flushes what is left.
     """
 
-    def __init__(
-        self, name: str, flush: Callable[[list[T]], None], limit: int = 1000, *, linger: float = 0.0
-    ) -> None:
+    def __init__(self, name: str, flush: Callable[[list[T]], None], limit: int = 1000, *, linger: float = 0.0) -> None:
         self._name = name
         self._flush = flush
         self._limit = limit

@@ -56,7 +56,7 @@ def front_channel(front_id: str) -> str:
     return f"pumice:front:{front_id}"
 
 
-def connect(settings: Settings, *, timeout: float | None = 5.0) -> "redis.Redis[bytes]":
+def connect(settings: Settings, *, timeout: float | None = 5.0) -> redis.Redis:
     """A Redis client that fails rather than retries. timeout: seconds for an answer; None waits for ever."""
     return redis.Redis.from_url(
         settings.redis_url,
@@ -92,8 +92,10 @@ class Reply:
 
 
 class EventPublisher:
-    """Publishes events and replies, in order, one round trip for all that gathered meanwhile. Drops them when Redis
-    is away: fronts then poll Postgres."""
+    """Publishes events and replies, in order, one round trip for all that gathered meanwhile.
+
+    Drops them when Redis is away: fronts then look in Postgres.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._client = connect(settings)

@@ -47,7 +47,7 @@ class Settings(BaseModel):
     database_pooled: bool = Field(False, description="true behind PgBouncer in transaction mode")
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
-        description="Redis 6+ or Valkey, for events; rediss:// certificates are not verified unless ssl_cert_reqs says so",
+        description="Redis 6+ or Valkey, for events; rediss:// is verified only if its ssl_cert_reqs says so",
     )
     broker_url: str = Field("", description="Celery's broker; REDIS_URL when empty")
     agents: str = Field("", description="what is served: id=module:Class,…")
@@ -78,7 +78,7 @@ class Settings(BaseModel):
     queue_limit: int = Field(1_000, ge=1, description="interactions that may wait for one session")
     agent_queue_limit: int = Field(1_000_000, ge=1, description="interactions that may wait for one agent")
     retention_days: float = Field(30, gt=0, description="days that finished interactions are kept")
-    job_catch_up: float = Field(3600, ge=0, description="how late a job's latest missed due time is still run")
+    job_catch_up: float = Field(3600, ge=0, description="how late the latest missed run of a job is made up for")
     event_ttl: float = Field(3600, gt=0, description="how long a session's events can be replayed")
     event_limit: int = Field(1_000, ge=10, description="how many of a session's events can be replayed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
@@ -86,7 +86,8 @@ class Settings(BaseModel):
     @property
     def broker(self) -> str:
         """Where Celery's messages go."""
-        return _redis_url(self.broker_url) if self.broker_url.startswith("rediss") else self.broker_url or self.redis_url
+        url = self.broker_url or self.redis_url
+        return _redis_url(url) if url.startswith("rediss://") else url
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:

@@ -80,7 +80,7 @@ class Committer:
                 return self._commit(sessions, unsure=unsure)
             except StoreAwayError as error:
                 if time.monotonic() > give_up:
-                    log.error("commit_abandoned sessions=%d error=%s", len(sessions), error)
+                    log.error("commit_abandoned sessions=%d error=%s", len(sessions), error)  # noqa: TRY400 (its text says it)
                     return set()
                 if not unsure:
                     log.warning("commit_waits sessions=%d error=%s", len(sessions), error)

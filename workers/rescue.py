@@ -112,8 +112,8 @@ def _death_notice(row: Any) -> list[Event | Reply]:
 
 def _log(findings: Findings) -> None:
     for row in findings.dead:
-        log.error("dead agent=%s session=%s interaction=%s attempts=%d", row.agent_id, row.session_id, row.id, row.attempts)
+        log.error(
+            "dead agent=%s session=%s interaction=%s attempts=%d", row.agent_id, row.session_id, row.id, row.attempts
+        )
     if findings.wakes or findings.alone or findings.ticks:
         log.info("rescued woken=%d crashed=%d ticks=%d", len(findings.wakes), len(findings.alone), len(findings.ticks))
-
-

@@ -120,7 +120,8 @@ class Runner:
         with self._parts.lanes.borrow() as lane:
             claimed = claim(lane, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds)
         now = time.monotonic()
-        on_loop, here = [], []
+        on_loop: list[SessionRun] = []
+        here: list[SessionRun] = []
         if idle := [one.lease for one in claimed if not one.work]:
             with self._parts.lanes.borrow() as lane:
                 release(lane, idle)
@@ -170,7 +171,8 @@ class Runner:
 
         def settle(held: bool) -> None:
             self._settle(run, held)
-            loop.call_soon_threadsafe(lambda: committed.done() or committed.set_result(held))
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_answer, committed, held)
 
         run.task = asyncio.current_task()
         work = run.claimed.work
@@ -261,6 +263,11 @@ def _needs_loop(run: SessionRun) -> bool:
     spec = run.live.spec
     handlers = (spec.handler(work.kind, work.name) for work in run.claimed.work)
     return any(handler is not None and spec.needs_loop(handler) for handler in handlers)
+
+
+def _answer(future: "asyncio.Future[bool]", held: bool) -> None:
+    if not future.done():
+        future.set_result(held)
 
 
 def _ignore(_held: bool) -> None:

@@ -157,7 +157,7 @@ def _add_session(columns: dict[str, list[Any]], one: SessionCommit) -> None:
             f_delays=failure.retry_after if failure else 0.0,
             f_woken=woken,
             f_started=started,
-            f_reasons=f"{outcome.status} after attempt {outcome.work.attempts + 1}: {failure.type}" if failure else None,
+            f_reasons=_reason(outcome),
         )
         for message in outcome.messages:
             _add_row(
@@ -196,7 +196,11 @@ def _add_session(columns: dict[str, list[Any]], one: SessionCommit) -> None:
     )
 
 
+def _reason(outcome: Outcome) -> str | None:
+    if outcome.failure is None:
+        return None
+    return f"{outcome.status} after attempt {outcome.work.attempts + 1}: {outcome.failure.type}"
+
+
 def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
-
-

@@ -111,7 +111,8 @@ class Lanes:
     """Up to `size` lanes that threads borrow and give back; a borrower waits when all are out."""
 
     def __init__(self, settings: Settings, size: int, *, durable: bool = True) -> None:
-        self._make = lambda: Lane(settings, durable=durable)
+        self._settings = settings
+        self._durable = durable
         self._free: list[Lane] = []
         self._places = threading.BoundedSemaphore(size)
 
@@ -119,7 +120,7 @@ class Lanes:
     def borrow(self) -> Iterator[Lane]:
         """Lend a lane."""
         with self._places:
-            lane = self._free.pop() if self._free else self._make()
+            lane = self._free.pop() if self._free else Lane(self._settings, durable=self._durable)
             try:
                 yield lane
             finally:

@@ -88,7 +88,8 @@ def delete_session(engine: Engine, agent_id: str, session_id: str) -> bool:
 
 def get_interaction(engine: Engine, interaction_id: str, agent_id: str | None = None) -> InteractionRow | None:
     """One interaction, of this agent."""
-    query = select(InteractionRow).where(InteractionRow.id == uuid.UUID(interaction_id)).options(defer(InteractionRow.body))
+    query = select(InteractionRow).where(InteractionRow.id == uuid.UUID(interaction_id))
+    query = query.options(defer(InteractionRow.body))
     if agent_id is not None:
         query = query.where(InteractionRow.agent_id == agent_id)
     with Session(engine, expire_on_commit=False) as session:
@@ -101,9 +102,7 @@ def list_interactions(
     """A session's interactions in the order of acceptance."""
     query = (
         select(InteractionRow)
-        .where(
-            InteractionRow.agent_id == agent_id, InteractionRow.session_id == session_id, InteractionRow.seq > after
-        )
+        .where(InteractionRow.agent_id == agent_id, InteractionRow.session_id == session_id, InteractionRow.seq > after)
         .options(defer(InteractionRow.body))
         .order_by(InteractionRow.seq)
         .limit(limit)
@@ -112,9 +111,7 @@ def list_interactions(
         return session.scalars(query).all()
 
 
-def list_messages(
-    engine: Engine, agent_id: str, session_id: str, *, after: int, limit: int
-) -> Sequence[Row[Any]]:
+def list_messages(engine: Engine, agent_id: str, session_id: str, *, after: int, limit: int) -> Sequence[Row[Any]]:
     """The messages of a session's conversation, oldest first, from where its transcript now begins."""
     query = (
         select(MessageRow.seq, MessageRow.role, MessageRow.content, MessageRow.interaction_id, MessageRow.created_at)

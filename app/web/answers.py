@@ -44,9 +44,7 @@ def problem_in(document: dict[str, Any]) -> Response | None:
     if document["status"] == "done":
         return None
     error, reason = document.get("error"), document.get("reason")
-    return problem_response(
-        problem_of(document["id"], document["status"], error, reason, document.get("supersededBy"))
-    )
+    return problem_response(problem_of(document["id"], document["status"], error, reason, document.get("supersededBy")))
 
 
 def chat_answer(document: dict[str, Any], session_id: str) -> Response:

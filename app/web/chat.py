@@ -37,7 +37,10 @@ def chat_blueprint(front: Front) -> Blueprint:
 
 
 def chat_payload(spec: AgentSpec, body: dict[str, Any]) -> str:
-    """The payload of a chat interaction, as JSON. Raises `InvalidField`, and `UnknownHook` for an agent that is mute."""
+    """The payload of a chat interaction, as JSON.
+
+    Raises `InvalidField`, and `UnknownHook` for an agent that does not chat.
+    """
     if not spec.can_chat:
         message = f"The agent {spec.id} has no reply() and no model."
         raise UnknownHook(message)

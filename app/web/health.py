@@ -24,7 +24,7 @@ def health_blueprint(front: Front) -> Blueprint:
     """The health routes."""
     blueprint = Blueprint("health", __name__)
     registry = CollectorRegistry()
-    registry.register(_StoreCollector(front.engine))  # type: ignore[arg-type]
+    registry.register(_StoreCollector(front.engine))
 
     @blueprint.get("/healthz")
     def healthz() -> Response:

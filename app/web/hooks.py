@@ -53,7 +53,7 @@ def hooks_blueprint(front: Front) -> Blueprint:
 def _frozen() -> Request:
     """Flask's request in the form that selectors and handlers see."""
     frozen = Request(
-        request.method, request.full_path.rstrip("?"), request.args, request.headers, request.get_data(cache=False)  # type: ignore[arg-type]
+        request.method, request.full_path.rstrip("?"), request.args, request.headers, request.get_data(cache=False)
     )
     if frozen.is_json and frozen.body:
         _ = frozen.json

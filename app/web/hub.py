@@ -69,11 +69,13 @@ class Watch:
 class Hub:
     """The subscriber."""
 
-    def __init__(self, settings: Settings, front_id: str, deliver_replies: Callable[[list[dict[str, Any]]], None]) -> None:
+    def __init__(
+        self, settings: Settings, front_id: str, deliver_replies: Callable[[list[dict[str, Any]]], None]
+    ) -> None:
         self._settings = settings
         self._front = front_channel(front_id)
         self._deliver_replies = deliver_replies
-        self._client = connect(settings)
+        self._client: Any = connect(settings)
         self._pubsub: redis.client.PubSub | None = None
         self._watches: dict[str, set[Watch]] = {}
         self._confirmed: dict[str, threading.Event] = {}
@@ -82,7 +84,7 @@ class Hub:
         threading.Thread(target=self._run, name="pumice-hub", daemon=True).start()
 
     def watch(self, agent_id: str, session_id: str, deliver: Deliver) -> Watch:
-        """Watch a session. Events are held back until `go_live`. Without Redis the watch stays silent until it is back."""
+        """Watch a session. Events are held back until `go_live`; without Redis none come until it is back."""
         channel = stream_key(agent_id, session_id)
         watch = Watch(self, channel, deliver)
         with self._lock:

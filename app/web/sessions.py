@@ -53,7 +53,7 @@ def sessions_blueprint(front: Front) -> Blueprint:
         spec = _authorised(front, agent_id)
         body = json_object(request)
         if unknown := set(body) - {"metadata"}:
-            raise InvalidField(sorted(unknown)[0], "can't be changed; only metadata can")
+            raise InvalidField(min(unknown), "can't be changed; only metadata can")
         if not queries.set_metadata(front.engine, spec.id, session_id, _metadata(body.get("metadata"))):
             raise UnknownSession
         return json_response(_session(front, spec, session_id))

@@ -46,7 +46,7 @@ def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
                 connection.close(_close_code(problem), problem.slug)
 
     sock.route("/v1")(serve)
-    sock.route("/v1/<path:rest>")(serve)
+    sock.route("/v1/<path:rest>", endpoint="serve_path")(serve)
 
 
 def _parameters(rest: str) -> dict[str, str]:
@@ -68,8 +68,11 @@ def _parameters(rest: str) -> dict[str, str]:
 
 def _close_code(problem: Problem) -> int:
     codes: list[tuple[type[Problem], int]] = [
-        (Unauthorized, CLOSE_KEY), (UnknownAgent, CLOSE_AGENT), (Forbidden, CLOSE_ORIGIN), (InvalidField, CLOSE_INVALID),
-    ]  # fmt: skip
+        (Unauthorized, CLOSE_KEY),
+        (UnknownAgent, CLOSE_AGENT),
+        (Forbidden, CLOSE_ORIGIN),
+        (InvalidField, CLOSE_INVALID),
+    ]
     return next((code for kind, code in codes if isinstance(problem, kind)), CLOSE_FAILED)
 
 
@@ -159,5 +162,3 @@ def read_frame(spec: AgentSpec, frame: str | bytes) -> tuple[str, str]:
     if isinstance(value, dict) and "type" not in value and "role" in value and "content" in value:
         return "chat", chat_payload(spec, {"messages": [value]})
     return "socket", orjson.dumps({"data": value}).decode()
-
-

@@ -45,7 +45,7 @@ def stream_interaction(front: Front, wanted: NewInteraction, last_event_id: str 
 class InteractionStream:
     """The frames of one interaction: `session`, `accepted`, then its events up to `done` or `error`."""
 
-    def __init__(  # noqa: PLR0913 (made in one place)
+    def __init__(
         self,
         front: Front,
         waiter: Waiter,
@@ -116,11 +116,11 @@ class InteractionStream:
             yield self._own("message", interactionId=interaction_id, **document["result"])
         yield self._own("done", interactionId=interaction_id, kind="chat", status="done")
 
-    def _own(self, kind: str, **fields: object) -> bytes:
+    def _own(self, event_type: str, **fields: object) -> bytes:
         """A frame of this stream only; its id resumes from the session event before it."""
         self._local += 1
         event_id = f"{self._watch.cursor}+{self._local}"
-        return _frame(event_id, kind, {"eventId": event_id, "type": kind, **fields})
+        return _frame(event_id, event_type, {"eventId": event_id, "type": event_type, **fields})
 
 
 def _frame(event_id: str, kind: str, event: dict[str, object]) -> bytes:
