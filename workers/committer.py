@@ -15,7 +15,7 @@ from app.errors import StoreAwayError, UnsavableError
 from app.events import Event, EventPublisher, Reply
 from app.replies import problem_of
 from app.sessions.claim import Lease
-from app.sessions.commit import SessionCommit, commit
+from app.sessions.commit import INTERRUPTED, SessionCommit, commit
 from app.sessions.lanes import Lane
 from app.settings import Settings
 from app.wakes import Wake, WakePublisher
@@ -113,8 +113,9 @@ def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:
         return
     fields = {"interactionId": work.id, "kind": work.kind}
     error = outcome.failure.encode() if outcome.failure else None
-    if error is not None:
-        problem = problem_of(work.id, outcome.status, error).document()
+    reason = INTERRUPTED if outcome.superseded_by else None
+    if outcome.status != "done":
+        problem = problem_of(work.id, outcome.status, error, reason, outcome.superseded_by).document()
         yield Event(lease.agent_id, lease.session_id, "error", {**fields, "error": problem})
     else:
         if work.kind == "chat":
@@ -125,7 +126,8 @@ def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:
         result = None if outcome.result is None else orjson.Fragment(outcome.result)
         if error is not None:
             error = {key: value for key, value in error.items() if key != "traceback"}
-        yield Reply(work.reply_to, {"id": work.id, "status": outcome.status, "result": result, "error": error})
+        ended = {"status": outcome.status, "reason": reason, "supersededBy": outcome.superseded_by}
+        yield Reply(work.reply_to, {"id": work.id, "result": result, "error": error, **ended})
 
 
 def _merge(batch: list[Finished]) -> list[SessionCommit]:

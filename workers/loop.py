@@ -33,7 +33,7 @@ class EventLoop:
         """Run a blocking function on one of the loop's threads."""
         self._executor.submit(function, *arguments)
 
-    def cancel(self, task: "asyncio.Task[None]") -> None:
+    def cancel(self, task: "asyncio.Task[Any]") -> None:
         """Cancel a coroutine that runs on the loop."""
         self._loop.call_soon_threadsafe(task.cancel)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.agents.spec import Handler
-from app.agents.turn import LiveSession, Work
+from app.agents.turn import LiveSession, Outcome, Work
 from app.sessions.claim import ClaimedSession, Lease
 
 
@@ -23,7 +23,9 @@ class SessionRun:
     started: float = 0.0
     deadline: float = 0.0
     submitted: bool = False
+    interrupted_by: str | None = None
     task: "asyncio.Task[None] | None" = None
+    turn_task: "asyncio.Task[Outcome] | None" = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

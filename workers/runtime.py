@@ -11,6 +11,7 @@ from app.sessions.ticks import Tick, fan_out_page, run_static
 from app.settings import Settings
 from app.wakes import Wake, WakePublisher
 from workers.committer import Committer
+from workers.control import ControlListener
 from workers.loop import EventLoop
 from workers.rescue import RescueLoop
 from workers.turns import Parts, Runner
@@ -36,6 +37,7 @@ class Runtime:
         self.parts = Parts(settings, self.registry, lanes, self.committer, self.events, self.wakes, loop)
         self.runner = Runner(self.parts)
         self.watcher = Watcher(self.parts, self.runner)
+        self.control = ControlListener(settings, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
         self._tick_lane = Lane(settings)
         self._tick_lock = threading.Lock()
@@ -44,6 +46,7 @@ class Runtime:
         """Start the threads."""
         self.rescue.start()
         self.watcher.start()
+        self.control.start()
         log.info("worker_started pid=%d agents=%s", os.getpid(), ",".join(self.registry))
 
     def run_sessions(self, keys: list[list[str]]) -> None:

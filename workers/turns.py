@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from app.agents.context import Emit, History
 from app.agents.failures import failure_of
 from app.agents.messages import Message
@@ -38,6 +40,10 @@ LOOP_GRACE = 5.0
 """Seconds past its limit that an async turn has to end by itself before it is abandoned."""
 
 log = logging.getLogger("pumice.turns")
+
+
+class Interrupted(BaseException):
+    """A sync chat was interrupted; not an `Exception`, so that no handler catches it."""
 
 
 class Batch:
@@ -182,7 +188,7 @@ class Runner:
                 if run.lost or (careful and not await asyncio.to_thread(self._may_start, run, one)):
                     break
                 run.begin(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
-                outcome = await self._turn(run, one)
+                outcome = await self._interruptible(run, one)
                 self._gate.leave(run)
                 if not run.finish() or self._submit(run, outcome, settle, last=place == len(work) - 1):
                     break
@@ -213,10 +219,32 @@ class Runner:
                 work = replace(work, body=load_body(lane, work.id))
         return await run_turn(run.live, work, self._emit(run, work))
 
+    async def _interruptible(self, run: SessionRun, work: Work) -> Outcome:
+        run.turn_task = asyncio.ensure_future(self._turn(run, work))
+        try:
+            return await run.turn_task
+        except asyncio.CancelledError:
+            if run.interrupted_by is None:
+                raise
+            return _interrupted(run, work)
+
+    def interrupt(self, run: SessionRun, by: str) -> None:
+        """End a running chat for a newer one (its interaction id), keeping what it streamed.
+
+        An async turn is cancelled; a sync one ends at its next chunk, or runs to its end if it does not stream.
+        """
+        if run.current is None or run.current.kind != "chat" or run.current.id == by:
+            return
+        run.interrupted_by = by
+        if run.turn_task is not None:
+            self._parts.loop.cancel(run.turn_task)
+
     def _guarded(self, run: SessionRun, turn: Callable[[], Outcome]) -> Outcome:
         """Run a turn; what `run_turn` does not answer for becomes a failed outcome too."""
         try:
             return turn()
+        except Interrupted:
+            return _interrupted(run, run.current or run.claimed.work[0])
         except Exception as error:
             run.live.discard()
             work = run.current or run.claimed.work[0]
@@ -226,6 +254,8 @@ class Runner:
         lease, attempt = run.lease, work.attempts + 1
 
         def emit(kind: str, fields: dict[str, Any]) -> None:
+            if run.interrupted_by is not None and kind == "delta" and run.turn_task is None:
+                raise Interrupted
             if not run.lost:
                 known = {"interactionId": work.id, "attempt": attempt}
                 self._parts.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
@@ -263,6 +293,16 @@ def _needs_loop(run: SessionRun) -> bool:
     spec = run.live.spec
     handlers = (spec.handler(work.kind, work.name) for work in run.claimed.work)
     return any(handler is not None and spec.needs_loop(handler) for handler in handlers)
+
+
+def _interrupted(run: SessionRun, work: Work) -> Outcome:
+    """The outcome of an interrupted chat: what was said and what was streamed is kept, the state is not."""
+    run.live.discard()
+    partial = "".join(run.live.turn.partial) if run.live.turn else ""
+    messages = [Message(one["role"], one["content"]) for one in orjson.loads(work.payload)["messages"]]
+    if partial:
+        messages.append(Message("assistant", partial, {"interrupted": True}))
+    return Outcome(work, "cancelled", messages=messages, superseded_by=run.interrupted_by)
 
 
 def _answer(future: "asyncio.Future[bool]", held: bool) -> None:

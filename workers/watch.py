@@ -1,6 +1,7 @@
 """The watcher: one thread that renews leases, ends turns past their limit, and spreads wakes that take too long."""
 
 import logging
+import os
 import threading
 import time
 
@@ -96,10 +97,21 @@ class Watcher:
         self._parts.committer.add(Finished(part, lambda _held: self._next(run, work.kind)), urgent=True)
         if run.task is not None:
             self._parts.loop.cancel(run.task)
+        elif self._parts.settings.worker_pool == "prefork":
+            threading.Thread(target=self._end_process, name="pumice-end", daemon=True).start()
 
     def _next(self, run: SessionRun, kind: str) -> None:
         self._runner.runs.remove(run)
         self._parts.wakes.wake([Wake.of(run.lease.agent_id, run.lease.session_id, kind)])
+
+    def _end_process(self) -> None:
+        """A stuck thread can't be ended, but a child of the prefork pool can: Celery starts another."""
+        left = [run for run in self._runner.runs if not run.lost]
+        self._runner.hand_back(left)
+        self._parts.committer.stop()
+        self._parts.events.stop()
+        self._parts.wakes.stop()
+        os._exit(1)
 
 
 def _ids(run: SessionRun) -> tuple[str, str]:

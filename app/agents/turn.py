@@ -47,6 +47,8 @@ class Work:
 class Outcome:
     """What a turn did: `done` with its effects, or a failure (`failed`, `dead`, `retry`) without them.
 
+    A chat that was interrupted is `cancelled`, with what it had streamed, and `superseded_by` the newer one.
+
     `result` and `state` are JSON text; `state` is None when it did not change.
     """
 
@@ -59,6 +61,7 @@ class Outcome:
     calls: list[Call] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     failure: Failure | None = None
+    superseded_by: str | None = None
 
 
 class LiveSession:

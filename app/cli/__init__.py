@@ -6,6 +6,7 @@ import click
 
 from app.cli.check import check
 from app.cli.database import db
+from app.cli.dead import dead
 from app.cli.dev import dev
 from app.cli.keys import keys
 from app.cli.processes import beat, web, worker
@@ -18,7 +19,7 @@ def pumice() -> None:
     """Pumice: a backend for stateful agent sessions."""
 
 
-for command in (web, worker, beat, db, keys, check, dev):
+for command in (web, worker, beat, db, keys, dead, check, dev):
     pumice.add_command(command)
 
 

@@ -78,7 +78,7 @@ def temporary_session_id() -> str:
 
 
 def accept(lane: Lane, incoming: list[NewInteraction], *, temporary_ttl: float, window: float) -> list[Accepted]:
-    """Accept interactions in one statement; those of one session keep their order.
+    """Accept interactions in one statement, in the lane's transaction if it has one; a session's keep their order.
 
     Safe to repeat after a lost connection: ids tell what is already there. temporary_ttl, window: seconds.
     Returns one `Accepted` for each, in order. Raises `StoreAwayError`.

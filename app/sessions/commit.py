@@ -38,15 +38,15 @@ with changed as (
     usage = f.usage::jsonb,
     available_at = case when f.status = 'queued' then now() + f.delay * interval '1 second' else i.available_at end,
     wake_at = case when f.status = 'queued' then now() + f.delay * interval '1 second' else i.wake_at end,
-    reason = f.reason,
+    reason = f.reason, superseded_by = f.superseded_by,
     woken_at = coalesce(i.woken_at, clock_timestamp() - f.woken * interval '1 second'),
     started_at = case when f.status = 'queued' then null else clock_timestamp() - f.started * interval '1 second' end,
     finished_at = case when f.status = 'queued' then null else clock_timestamp() end,
     lease_token = h.token
   from unnest(%(f_ids)s::uuid[], %(f_agents)s::text[], %(f_sessions)s::text[], %(f_statuses)s::text[],
     %(f_results)s::text[], %(f_errors)s::text[], %(f_usages)s::text[], %(f_attempts)s::int[], %(f_delays)s::float8[],
-    %(f_woken)s::float8[], %(f_started)s::float8[], %(f_reasons)s::text[])
-  as f(id, agent_id, session_id, status, result, error, usage, attempt, delay, woken, started, reason)
+    %(f_woken)s::float8[], %(f_started)s::float8[], %(f_reasons)s::text[], %(f_superseded)s::uuid[])
+  as f(id, agent_id, session_id, status, result, error, usage, attempt, delay, woken, started, reason, superseded_by)
   join held h on h.agent_id = f.agent_id and h.id = f.session_id
   where i.id = f.id and i.status = 'queued'
 ), said as (
@@ -80,6 +80,9 @@ select distinct agent_id, session_id as id, lease_token as token from interactio
 where id = any(%(ids)s::uuid[]) and lease_token = any(%(tokens)s::bigint[])
 """
 """After a connection was lost in a commit: which sessions' outcomes are there already."""
+
+
+INTERRUPTED = "interrupted by a newer message"
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ def _columns(sessions: Sequence[SessionCommit]) -> dict[str, Any]:
 COLUMNS = (
     *("agents", "sessions", "tokens", "states", "added", "hidden", "releases", "blocks"),
     *("f_ids", "f_agents", "f_sessions", "f_statuses", "f_results", "f_errors", "f_usages", "f_attempts"),
-    *("f_delays", "f_woken", "f_started", "f_reasons"),
+    *("f_delays", "f_woken", "f_started", "f_reasons", "f_superseded"),
     *("m_agents", "m_sessions", "m_places", "m_roles", "m_contents", "m_data", "m_interactions"),
     *("c_ids", "c_agents", "c_from", "c_sessions", "c_methods", "c_payloads", "c_at", "c_delays"),
 )
@@ -158,6 +161,7 @@ def _add_session(columns: dict[str, list[Any]], one: SessionCommit) -> None:
             f_woken=woken,
             f_started=started,
             f_reasons=_reason(outcome),
+            f_superseded=outcome.superseded_by,
         )
         for message in outcome.messages:
             _add_row(
@@ -197,6 +201,8 @@ def _add_session(columns: dict[str, list[Any]], one: SessionCommit) -> None:
 
 
 def _reason(outcome: Outcome) -> str | None:
+    if outcome.superseded_by is not None:
+        return INTERRUPTED
     if outcome.failure is None:
         return None
     return f"{outcome.status} after attempt {outcome.work.attempts + 1}: {outcome.failure.type}"

@@ -114,7 +114,14 @@ def list_interactions(
 def list_messages(engine: Engine, agent_id: str, session_id: str, *, after: int, limit: int) -> Sequence[Row[Any]]:
     """The messages of a session's conversation, oldest first, from where its transcript now begins."""
     query = (
-        select(MessageRow.seq, MessageRow.role, MessageRow.content, MessageRow.interaction_id, MessageRow.created_at)
+        select(
+            MessageRow.seq,
+            MessageRow.role,
+            MessageRow.content,
+            MessageRow.data,
+            MessageRow.interaction_id,
+            MessageRow.created_at,
+        )
         .join(SessionRow, (SessionRow.agent_id == MessageRow.agent_id) & (SessionRow.id == MessageRow.session_id))
         .where(
             MessageRow.agent_id == agent_id,

@@ -1,15 +1,17 @@
 """Waiting for an interaction and answering with what became of it."""
 
+import time
 from typing import Any
 
 import orjson
 from flask import Response, request
 
 from app.agents.requests import decode_response
+from app.agents.spec import AgentSpec
 from app.replies import problem_of
+from app.sessions.accept import Accepted, NewInteraction
 from app.web.front import Front
 from app.web.problems import problem_response
-from app.web.waiting import Waiter
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -30,13 +32,26 @@ def prefers_async() -> bool:
     return "respond-async" in (preference.strip() for preference in preferences)
 
 
-def wait_for(front: Front, waiter: Waiter) -> dict[str, Any] | None:
-    """Wait until the interaction is finished. Returns None when that takes longer than the reply timeout."""
+def accept_and_wait(front: Front, spec: AgentSpec, wanted: NewInteraction) -> tuple[Accepted, dict[str, Any] | None]:
+    """Accept and wait until it is finished; None instead of what became of it when the reply timeout is over.
+
+    A repeat waits for the first; a chat that was merged into a newer one waits for that.
+    """
+    waiter = front.replies.expect(wanted.id)
     try:
-        waiter.over.wait(front.settings.reply_timeout)
+        accepted = front.intake.accept(spec, wanted)
+        give_up = time.monotonic() + front.settings.reply_timeout
+        if accepted.duplicate:
+            front.replies.forget(waiter)
+            waiter = front.replies.expect(accepted.id, eager=True)
+        while True:
+            waiter.over.wait(max(give_up - time.monotonic(), 0))
+            document = waiter.document
+            if document is None or not (document.get("reason") or "").startswith("merged"):
+                return accepted, document
+            waiter = front.replies.expect(document["supersededBy"], eager=True)
     finally:
         front.replies.forget(waiter)
-    return waiter.document
 
 
 def problem_in(document: dict[str, Any]) -> Response | None:

@@ -10,10 +10,12 @@ from app.agents.messages import decode_messages
 from app.agents.spec import AgentSpec
 from app.errors import InvalidField, UnknownHook
 from app.sessions.accept import NewInteraction
-from app.web.answers import accepted_response, chat_answer, prefers_async, wait_for
+from app.web.answers import accept_and_wait, accepted_response, chat_answer, prefers_async
+from app.web.auth import Key
 from app.web.front import Front
 from app.web.incoming import chosen_session, given_key, idempotency_key, json_object
 from app.web.sse import stream_interaction
+from app.web.tokens import given_token, token_session
 
 
 def chat_blueprint(front: Front) -> Blueprint:
@@ -24,14 +26,14 @@ def chat_blueprint(front: Front) -> Blueprint:
     def chat() -> Response:
         body = json_object(request)
         key = front.keys.check(given_key(request, body), request.remote_addr or "")
-        return _chat(front, front.agent(key.agent_id), body)
+        return _chat(front, front.agent(key.agent_id), key, body)
 
     @blueprint.post("/v1/agents/<agent_id>/chat")
     def chat_with(agent_id: str) -> Response:
         spec = front.agent(agent_id)
         body = json_object(request)
-        front.keys.check(given_key(request, body), request.remote_addr or "", agent_id=agent_id)
-        return _chat(front, spec, body)
+        key = front.keys.check(given_key(request, body), request.remote_addr or "", agent_id=agent_id)
+        return _chat(front, spec, key, body)
 
     return blueprint
 
@@ -51,10 +53,11 @@ def chat_payload(spec: AgentSpec, body: dict[str, Any]) -> str:
     return orjson.dumps({"messages": [one.encode() for one in messages], "history": history}).decode()
 
 
-def _chat(front: Front, spec: AgentSpec, body: dict[str, Any]) -> Response:
+def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:
+    only = token_session(front.settings, spec, key, given_token(request, body))
     payload = chat_payload(spec, body)
-    session_id, temporary = chosen_session(request, body)
-    key = idempotency_key(request)
+    session_id, temporary = chosen_session(request, body, only)
+    repeat_key = idempotency_key(request)
     wanted = NewInteraction(
         id=new_id(),
         agent_id=spec.id,
@@ -62,25 +65,16 @@ def _chat(front: Front, spec: AgentSpec, body: dict[str, Any]) -> Response:
         kind="chat",
         name=None,
         payload=payload,
-        dedupe=("chat", key) if key else None,
+        dedupe=("chat", repeat_key) if repeat_key else None,
         temporary=temporary,
         reply_to=None if prefers_async() else front.front_id,
     )
     if _wants_stream(request):
-        return stream_interaction(front, wanted, request.headers.get("last-event-id"))
+        return stream_interaction(front, spec, wanted, request.headers.get("last-event-id"))
     if prefers_async():
-        accepted = front.acceptor.accept(wanted)
+        accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)
-    waiter = front.replies.expect(wanted.id)
-    try:
-        accepted = front.acceptor.accept(wanted)
-    except BaseException:
-        front.replies.forget(waiter)
-        raise
-    if accepted.duplicate:
-        front.replies.forget(waiter)
-        waiter = front.replies.expect(accepted.id, eager=True)
-    document = wait_for(front, waiter)
+    accepted, document = accept_and_wait(front, spec, wanted)
     if document is None:
         return accepted_response(accepted.id, accepted.session_id)
     return chat_answer(document, accepted.session_id)

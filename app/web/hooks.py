@@ -14,7 +14,7 @@ from app.agents.selectors import Selector
 from app.agents.spec import AgentSpec, Hook
 from app.errors import MethodNotAllowed, Problem, SelectorFailed, Unauthorized, UnknownHook
 from app.sessions.accept import NewInteraction, temporary_session_id
-from app.web.answers import accepted_response, hook_answer, prefers_async, wait_for
+from app.web.answers import accept_and_wait, accepted_response, hook_answer, prefers_async
 from app.web.front import Front
 from app.web.incoming import KEY_LIMIT, checked_key, idempotency_key
 
@@ -77,18 +77,9 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
         reply_to=None if hook.accepts or prefers_async() else front.front_id,
     )
     if hook.accepts or prefers_async():
-        accepted = front.acceptor.accept(wanted)
+        accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)
-    waiter = front.replies.expect(wanted.id)
-    try:
-        accepted = front.acceptor.accept(wanted)
-    except BaseException:
-        front.replies.forget(waiter)
-        raise
-    if accepted.duplicate:
-        front.replies.forget(waiter)
-        waiter = front.replies.expect(accepted.id, eager=True)
-    document = wait_for(front, waiter)
+    accepted, document = accept_and_wait(front, spec, wanted)
     return accepted_response(accepted.id, accepted.session_id) if document is None else hook_answer(document)
 
 

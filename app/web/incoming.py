@@ -7,7 +7,7 @@ from flask import Request
 
 from app.agents.names import checked_session_id
 from app.agents.requests import parse_json
-from app.errors import InvalidField, UnsupportedMedia
+from app.errors import Forbidden, InvalidField, UnsupportedMedia
 from app.sessions.accept import temporary_session_id
 
 KEY_LIMIT = 255
@@ -42,10 +42,10 @@ def given_key(request: Request, body: Mapping[str, Any] | None = None) -> str | 
     return found
 
 
-def chosen_session(request: Request, body: Mapping[str, Any]) -> tuple[str, bool]:
+def chosen_session(request: Request, body: Mapping[str, Any], only: str | None = None) -> tuple[str, bool]:
     """The session that a chat names, in body, query or header, or a new temporary one; and whether it is one.
 
-    Raises `InvalidField`.
+    only: the session that the client's token names, if it needs one. Raises `InvalidField`, `Forbidden`.
     """
     found = either(body, "sessionId", "session_id")
     if found is None:
@@ -53,8 +53,11 @@ def chosen_session(request: Request, body: Mapping[str, Any]) -> tuple[str, bool
     if found is None:
         found = request.headers.get("x-session-id")
     if found is None:
-        return temporary_session_id(), True
-    return checked_session_id(found), False
+        return (temporary_session_id(), True) if only is None else (checked_session_id(only), False)
+    session_id = checked_session_id(found)
+    if only is not None and only != session_id:
+        raise Forbidden("The session token is for another session.")
+    return session_id, False
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -9,6 +9,7 @@ from app.web.answers import json_response
 from app.web.documents import interaction_document
 from app.web.front import Front
 from app.web.incoming import given_key
+from app.web.tokens import given_token, token_session
 
 
 def interactions_blueprint(front: Front) -> Blueprint:
@@ -20,6 +21,9 @@ def interactions_blueprint(front: Front) -> Blueprint:
         key = front.keys.check(given_key(request), request.remote_addr or "")
         row = get_interaction(front.engine, interaction_id, key.agent_id) if is_uuid(interaction_id) else None
         if row is None:
+            raise UnknownInteraction
+        only = token_session(front.settings, front.agent(key.agent_id), key, given_token(request))
+        if only is not None and only != row.session_id:
             raise UnknownInteraction
         return json_response(interaction_document(row, secret=key.kind == "secret"))
 

@@ -9,6 +9,7 @@ from flask import Flask, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from app.errors import (
     Internal,
@@ -47,6 +48,8 @@ def as_problem(error: BaseException) -> Problem:
     """Any error as a problem; what we did not foresee is logged and becomes a bare 500."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, WebsocketMismatch):
+        return UnknownRoute("Over plain HTTP there is nothing at this address; WebSockets are served under /v1.")
     if isinstance(error, HTTPException):
         kind = BY_STATUS.get(error.code or 500, Malformed if (error.code or 500) < 500 else Internal)  # noqa: PLR2004
         return kind() if kind in {UnknownRoute, MethodNotAllowed, TooLarge} else kind(error.description)

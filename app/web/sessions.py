@@ -1,6 +1,7 @@
 """`/v1/agents/<agent>/sessions…`: managing sessions with a secret key."""
 
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
@@ -26,31 +27,31 @@ def sessions_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("")
     def list_(agent_id: str) -> Response:
-        spec = _authorised(front, agent_id)
-        limit = _limit()
+        spec = authorised(front, agent_id)
+        limit = page_limit()
         rows = queries.list_sessions(front.engine, spec.id, after=request.args.get("cursor", ""), limit=limit)
         following = rows[-1].id if len(rows) == limit else None
         return json_response({"sessions": [session_document(spec, row) for row in rows], "nextCursor": following})
 
     @blueprint.post("")
     def create(agent_id: str) -> Response:
-        spec = _authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         body = json_object(request)
         wanted = either(body, "sessionId", "session_id")
         session_id = temporary_session_id().replace("tmp-", "ses-") if wanted is None else checked_session_id(wanted)
         if not queries.create_session(front.engine, spec.id, session_id, _metadata(body.get("metadata", {}))):
             message = f"There is a session {session_id!r} already."
             raise Conflict(message)
-        location = {"Location": f"/v1/agents/{spec.id}/sessions/{session_id}"} if session_id.isascii() else {}
+        location = {"Location": f"/v1/agents/{spec.id}/sessions/{quote(session_id, safe='')}"}
         return json_response(_session(front, spec, session_id), 201, location)
 
     @blueprint.get("/<session_id>")
     def read(agent_id: str, session_id: str) -> Response:
-        return json_response(_session(front, _authorised(front, agent_id), session_id))
+        return json_response(_session(front, authorised(front, agent_id), session_id))
 
     @blueprint.patch("/<session_id>")
     def change(agent_id: str, session_id: str) -> Response:
-        spec = _authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         body = json_object(request)
         if unknown := set(body) - {"metadata"}:
             raise InvalidField(min(unknown), "can't be changed; only metadata can")
@@ -60,16 +61,16 @@ def sessions_blueprint(front: Front) -> Blueprint:
 
     @blueprint.delete("/<session_id>")
     def remove(agent_id: str, session_id: str) -> Response:
-        spec = _authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         if not queries.delete_session(front.engine, spec.id, session_id):
             raise UnknownSession
         return Response(status=204)
 
     @blueprint.get("/<session_id>/interactions")
     def interactions(agent_id: str, session_id: str) -> Response:
-        spec = _authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         _session(front, spec, session_id)
-        limit, after = _limit(), _number("cursor", 0, LAST_SEQ)
+        limit, after = page_limit(), page_number("cursor", 0, LAST_SEQ)
         rows = queries.list_interactions(front.engine, spec.id, session_id, after=after, limit=limit)
         following = str(rows[-1].seq) if len(rows) == limit else None
         shown = [interaction_document(row, secret=True) for row in rows]
@@ -77,9 +78,9 @@ def sessions_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/<session_id>/messages")
     def messages(agent_id: str, session_id: str) -> Response:
-        spec = _authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         _session(front, spec, session_id)
-        limit, after = _limit(), _number("cursor", -1, 2**31 - 1)
+        limit, after = page_limit(), page_number("cursor", -1, 2**31 - 1)
         rows = queries.list_messages(front.engine, spec.id, session_id, after=after, limit=limit)
         following = str(rows[-1].seq) if len(rows) == limit else None
         return json_response({"messages": [_message(row) for row in rows], "nextCursor": following})
@@ -87,7 +88,8 @@ def sessions_blueprint(front: Front) -> Blueprint:
     return blueprint
 
 
-def _authorised(front: Front, agent_id: str) -> AgentSpec:
+def authorised(front: Front, agent_id: str) -> AgentSpec:
+    """The agent, for a request with its secret key. Raises `UnknownAgent`, `Unauthorized`, `Forbidden`."""
     spec = front.agent(agent_id)
     front.keys.check(given_key(request), request.remote_addr or "", agent_id=agent_id, secret=True)
     return spec
@@ -101,7 +103,8 @@ def _session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:
 
 
 def _message(row: Any) -> dict[str, Any]:
-    return {
+    interrupted = {"interrupted": True} if (row.data or {}).get("interrupted") else {}
+    return interrupted | {
         "seq": row.seq,
         "role": row.role,
         "content": row.content,
@@ -121,11 +124,13 @@ def _metadata(value: Any) -> dict[str, Any]:
     return value
 
 
-def _limit() -> int:
-    return _number("limit", PAGE, MOST, least=1)
+def page_limit() -> int:
+    """How many rows the request wants. Raises `InvalidField`."""
+    return page_number("limit", PAGE, MOST, least=1)
 
 
-def _number(name: str, default: int, most: int, least: int = 0) -> int:
+def page_number(name: str, default: int, most: int, least: int = 0) -> int:
+    """A whole number in the query. Raises `InvalidField`."""
     text = request.args.get(name)
     if text is None:
         return default

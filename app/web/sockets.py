@@ -2,7 +2,6 @@
 
 import logging
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 from flask import Flask, request
@@ -10,20 +9,23 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
 from app.agents.context import new_id
-from app.agents.names import checked_session_id
 from app.agents.spec import AgentSpec
 from app.errors import Forbidden, InvalidField, Malformed, Problem, Unauthorized, UnknownAgent
-from app.sessions.accept import NewInteraction, temporary_session_id
+from app.sessions.accept import NewInteraction
 from app.sessions.queries import ensure_session
 from app.web.chat import chat_payload
 from app.web.connection import Connection, OpenSockets
 from app.web.front import Front
 from app.web.hub import UnusableCursorError
+from app.web.incoming import chosen_session
+from app.web.paths import restored
 from app.web.problems import as_problem
+from app.web.tokens import token_session
 
 CLOSE_KEY, CLOSE_AGENT, CLOSE_ORIGIN, CLOSE_INVALID, CLOSE_FAILED = 4401, 4404, 4403, 4400, 1011
 PARAMETERS = {"agentid": "agentId", "agent_id": "agentId", "apikey": "apiKey", "api_key": "apiKey",
-              "sessionid": "sessionId", "session_id": "sessionId", "lasteventid": "lastEventId"}  # fmt: skip
+              "sessionid": "sessionId", "session_id": "sessionId", "lasteventid": "lastEventId",
+              "sessiontoken": "sessionToken", "session_token": "sessionToken"}  # fmt: skip
 
 log = logging.getLogger("pumice.sockets")
 
@@ -55,9 +57,9 @@ def _parameters(rest: str) -> dict[str, str]:
     for part in filter(None, rest.split("/")):
         name, equals, value = part.partition("=")
         if not equals:
-            found.setdefault("agentId", unquote(part))
+            found.setdefault("agentId", restored(part))
         elif name.lower() in PARAMETERS:
-            found[PARAMETERS[name.lower()]] = unquote(value)
+            found[PARAMETERS[name.lower()]] = restored(value)
     for name, value in request.args.items():
         if name.lower() in PARAMETERS:
             found[PARAMETERS[name.lower()]] = value
@@ -84,10 +86,12 @@ class SocketSession:
         self._connection = connection
         self._check_origin()
         self._last_event_id = parameters.get("lastEventId")
-        self._spec = self._agent(parameters)
-        given = parameters.get("sessionId")
-        self._temporary = given is None
-        self._session_id = temporary_session_id() if given is None else checked_session_id(given)
+        agent_id = parameters.get("agentId")
+        spec = None if agent_id is None else front.agent(agent_id)
+        key = front.keys.check(parameters.get("apiKey"), request.remote_addr or "", agent_id=agent_id)
+        self._spec = spec or front.agent(key.agent_id)
+        only = token_session(front.settings, self._spec, key, parameters.get("sessionToken"))
+        self._session_id, self._temporary = chosen_session(request, parameters, only)
 
     def _check_origin(self) -> None:
         allowed = self._front.settings.allowed_origins
@@ -95,12 +99,6 @@ class SocketSession:
         if allowed != "*" and origin is not None and origin not in allowed.split(","):
             message = "Sockets from this origin are not allowed."
             raise Forbidden(message)
-
-    def _agent(self, parameters: dict[str, str]) -> AgentSpec:
-        agent_id = parameters.get("agentId")
-        spec = None if agent_id is None else self._front.agent(agent_id)
-        key = self._front.keys.check(parameters.get("apiKey"), request.remote_addr or "", agent_id=agent_id)
-        return spec or self._front.agent(key.agent_id)
 
     def run(self) -> None:
         """Serve the socket."""
@@ -131,7 +129,7 @@ class SocketSession:
                 new_id(), self._spec.id, self._session_id, kind, None, payload, temporary=self._temporary
             )
             with self._connection.held_back():
-                accepted = self._front.acceptor.accept(wanted)
+                accepted = self._front.intake.accept(self._spec, wanted)
                 self._connection.send_own({"type": "accepted", "interactionId": accepted.id, "kind": kind})
         except Exception as error:
             if isinstance(error, ConnectionClosed):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import orjson
 from flask import Response
 
+from app.agents.spec import AgentSpec
 from app.replies import problem_of
 from app.sessions.accept import NewInteraction
 from app.web.front import Front
@@ -20,13 +21,13 @@ LATE = 0.3
 Frame = tuple[str, bytes]
 
 
-def stream_interaction(front: Front, wanted: NewInteraction, last_event_id: str | None) -> Response:
+def stream_interaction(front: Front, spec: AgentSpec, wanted: NewInteraction, last_event_id: str | None) -> Response:
     """Accept a chat and stream its events until it is finished; first what the session missed, if a cursor came."""
     frames: queue.Queue[Frame | None] = queue.Queue(10_000)
     watch = front.hub.watch(wanted.agent_id, wanted.session_id, lambda *frame: frames.put(frame))
     waiter = front.replies.expect(wanted.id, on_over=lambda _: frames.put(None))
     try:
-        accepted = front.acceptor.accept(wanted)
+        accepted = front.intake.accept(spec, wanted)
     except BaseException:
         watch.close()
         front.replies.forget(waiter)

@@ -1,0 +1,81 @@
+"""Accepting a chat for an agent that does not simply queue it while its session is busy.
+
+Under a lock on the session, so that two fronts and the claim see the same: reject it, or let it supersede the chats
+that wait (`latest` drops them, `merge` takes their messages over). What is running is never touched here.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString
+
+import orjson
+
+from app.errors import Busy
+from app.sessions.accept import Accepted, NewInteraction, accept
+from app.sessions.lanes import Lane
+
+MAKE: LiteralString = """
+insert into sessions (agent_id, id, temporary, expires_at)
+values (%(agent)s, %(session)s, %(temporary)s,
+  case when %(temporary)s then now() + %(ttl)s * interval '1 second' end) on conflict do nothing
+"""
+"""Makes the session if it is missing."""
+
+LOCK: LiteralString = """
+select lease_token is not null as leased from sessions where agent_id = %(agent)s and id = %(session)s for update
+"""
+"""Takes the session; no claim and no commit comes between."""
+
+WAITING: LiteralString = """
+select id::text as id, kind, payload::text as payload, reply_to from interactions
+where agent_id = %(agent)s and session_id = %(session)s and status = 'queued' and available_at <= now() order by seq
+"""
+"""What is due in the session; the first of it is running if the session is leased."""
+
+SUPERSEDE: LiteralString = """
+update interactions set status = 'skipped', superseded_by = %(by)s::uuid, reason = %(reason)s, finished_at = now()
+where id = any(%(ids)s::uuid[])
+"""
+"""Closes chats for a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The accepted chat, and the chats it superseded (rows of id, kind and reply_to) with the reason given."""
+
+    accepted: Accepted
+    superseded: list[Any]
+    reason: str
+
+
+def accept_busy(lane: Lane, wanted: NewInteraction, policy: str, *, temporary_ttl: float, window: float) -> Outcome:
+    """Accept a chat under `policy` ("reject", "latest" or "merge"). Raises `Busy` and `StoreAwayError`."""
+    key: dict[str, Any] = {"agent": wanted.agent_id, "session": wanted.session_id}
+    with lane.transaction() as connection:
+        connection.execute(MAKE, {**key, "temporary": wanted.temporary, "ttl": temporary_ttl})
+        leased = connection.execute(LOCK, key).fetchall()[0].leased
+        due = connection.execute(WAITING, key).fetchall()
+        waiting = [row for row in due[1 if leased else 0 :] if row.kind == "chat"]
+        merged = _merged(wanted, waiting) if policy == "merge" else wanted
+        accepted = accept(lane, [merged], temporary_ttl=temporary_ttl, window=window)[0]
+        if accepted.duplicate:
+            return Outcome(accepted, [], "")
+        if policy == "reject":
+            if leased or due:
+                raise Busy(retry_after=1)
+            return Outcome(accepted, [], "")
+        reason = "merged into a newer message" if policy == "merge" else "dropped for a newer message"
+        if waiting:
+            ids = [row.id for row in waiting]
+            connection.execute(SUPERSEDE, {"by": accepted.id, "ids": ids, "reason": reason})
+    return Outcome(accepted, waiting, reason)
+
+
+def _merged(wanted: NewInteraction, waiting: list[Any]) -> NewInteraction:
+    """The chat with the messages of those that wait before its own."""
+    own = orjson.loads(wanted.payload)
+    if own.get("history") == "replace":
+        return wanted
+    payloads = [orjson.loads(row.payload) for row in waiting]
+    messages = [message for payload in payloads for message in payload["messages"]] + own["messages"]
+    history = "replace" if any(payload.get("history") == "replace" for payload in payloads) else "append"
+    return replace(wanted, payload=orjson.dumps({"messages": messages, "history": history}).decode())
