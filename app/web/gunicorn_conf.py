@@ -17,6 +17,7 @@ timeout = 60
 backlog = 2048
 loglevel = "warning" if _settings.log_level == "info" else _settings.log_level
 accesslog = None
+control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
