@@ -2,6 +2,7 @@
 
 import argparse
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -28,6 +29,7 @@ def main() -> None:
         print(compare(arguments.before, arguments.after))
         return
     _raise_file_limit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = Options(scale=arguments.scale, fronts=arguments.fronts, workers=arguments.workers)
     workloads = [one for one in WORKLOADS if not arguments.only or one.name in arguments.only]
     directory = Path(tempfile.mkdtemp(prefix="pumice-bench-"))
@@ -36,7 +38,7 @@ def main() -> None:
         contenders = [kind(running, directory) for kind in CONTENDERS if kind.name in arguments.contenders]
         for contender in contenders:
             contender.prepare()
-        results = run_all(workloads, contenders, options, arguments.runs)
+        results = run_all(workloads, contenders, options, arguments.runs, arguments.quiet)
         if arguments.json:
             save(arguments.json, results, options, running)
     print(table(results))
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on every count (1)")
     parser.add_argument("--fronts", type=int, default=1, help="front processes of every contender (1)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of every contender (2)")
+    parser.add_argument("--quiet", type=float, default=0, help="seconds to wait for an idle machine before each (0)")
     parser.add_argument("--json", type=Path, help="file for every number")
     parser.set_defaults(command="run")
     commands = parser.add_subparsers(metavar="compare")

@@ -18,6 +18,8 @@ def table(results: Results) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "-" * len(max(lines, key=len)))
     lines += ["", "share of one core used in the last repetition", *_saturation(results)]
+    if disturbed := sum(results.disturbed()):
+        lines += ["", f"{disturbed} of {len(results.disturbed())} windows were disturbed by other processes"]
     problems = results.problems()
     lines += ["", f"{len(problems)} problems" if problems else "every result was verified", *problems]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.bench.contenders.contender import Contender
+from tests.bench.stack.usage import wait_for_quiet
 from tests.bench.stage import Options, Sample, on_stage
 from tests.bench.workloads import Workload
 
@@ -20,6 +21,11 @@ class Results:
         """Keep one sample."""
         self.samples.setdefault(workload, {}).setdefault(contender, []).append(sample)
 
+    def disturbed(self) -> list[bool]:
+        """Return of every measured window whether others used the machine too."""
+        windows = (sample.usage for taken in self.samples.values() for one in taken.values() for sample in one)
+        return [usage.disturbed for window in windows for usage in window.values()]
+
     def problems(self) -> list[str]:
         """Return what was wrong in any of them."""
         return [
@@ -31,13 +37,19 @@ class Results:
         ]
 
 
-def run_all(workloads: Sequence[Workload], contenders: Sequence[Contender], options: Options, runs: int) -> Results:
-    """Repeat each workload `runs` times with each contender that offers it."""
+def run_all(
+    workloads: Sequence[Workload], contenders: Sequence[Contender], options: Options, runs: int, quiet: float
+) -> Results:
+    """Repeat each workload `runs` times, unless once is enough, with each contender that offers it.
+
+    Before each of them the machine gets up to `quiet` seconds to become idle.
+    """
     results = Results()
     for workload in workloads:
-        for number in range(runs):
+        for number in range(runs if workload.repeated else 1):
             for contender in contenders:
                 if contender.offers(workload.name):
+                    wait_for_quiet(quiet)
                     sample = run_once(workload, contender, options)
                     results.add(workload.name, contender.name, sample)
                     progress(f"{workload.name} {number + 1}/{runs} {contender.name}", sample)
@@ -53,7 +65,8 @@ def run_once(workload: Workload, contender: Contender, options: Options) -> Samp
             return stage.sample
     except Exception as error:
         traceback.print_exc()
-        return Sample(problems=[f"{contender.name}: the run broke: {error!r}"])
+        lines = str(error).splitlines() or [repr(error)]
+        return Sample(problems=[f"{contender.name}: the run broke: {' … '.join(dict.fromkeys((lines[0], lines[-1])))}"])
 
 
 def progress(title: str, sample: Sample) -> None:

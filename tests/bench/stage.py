@@ -145,8 +145,8 @@ class Window:
 @contextmanager
 def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> Iterator[Stage]:
     """Start `roles` of `contender`, warm them up, empty the tables, and stop everything after the block."""
-    contender.start(roles, options.fronts, options.workers)
     try:
+        contender.start(roles, options.fronts, options.workers)
         if not contender.database_url:
             stage = Stage(contender, options, None)
             _warm_up(stage, settle=False)
@@ -157,6 +157,9 @@ def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> It
             _warm_up(stage, settle="worker" in roles)
             stage.truth.empty()
             yield stage
+    except OSError:
+        contender.require_alive()
+        raise
     finally:
         contender.stop()
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 class Base(DeclarativeBase):
     """The metadata of the three tables."""
 
-    type_annotation_map = {dict[str, Any]: JSONB, str: Text, datetime: DateTime(timezone=True)}  # noqa: RUF012
+    type_annotation_map = {dict[str, Any]: JSONB, str: Text, datetime: DateTime(timezone=True)}
 
 
 class Session(Base):

@@ -93,9 +93,12 @@ class Contender(ABC):
 
     def stop(self, role: str | None = None) -> None:
         """End the processes of one role, or of all."""
-        for name in [role] if role else list(self.running):
-            for process in self.running.pop(name, []):
-                process.stop()
+        names = [role] if role else list(self.running)
+        processes = [process for name in names for process in self.running.pop(name, [])]
+        for process in processes:
+            process.ask_to_end()
+        for process in processes:
+            process.wait_for_end()
 
     def pids(self) -> dict[str, list[int]]:
         """Return the roots of its process trees by role, and the servers'."""
@@ -113,11 +116,13 @@ class Contender(ABC):
         while time.monotonic() < deadline:
             self.require_alive()
             try:
-                with socket.create_connection(self.address, timeout=1):
-                    return
+                with socket.create_connection(self.address, timeout=5) as probe:
+                    probe.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+                    if probe.recv(1):
+                        return
             except OSError:
                 time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not listen on {self.address} after {patience:.0f} s")
+        raise RuntimeError(f"{self.name} does not answer on {self.address} after {patience:.0f} s")
 
 
 def free_port() -> int:

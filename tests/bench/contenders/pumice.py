@@ -9,10 +9,13 @@ from typing import Any, ClassVar
 from tests.bench.contenders.contender import Contender, post
 from tests.bench.contenders.echo import chat_body
 from tests.bench.loader.sockets import handshake
-from tests.bench.stack.processes import run_command, script
+from tests.bench.stack.processes import python, run_command
 from tests.bench.stack.servers import Servers
 
 AGENTS = {"bench": "tests.bench.agents:Bench", "waiting": "tests.bench.agents:Waiting"}
+PUMICE = python("-m", "app.cli")
+"""The `pumice` command of this checkout, installed or not."""
+
 MINUTE = 60
 BEAT_START = 6
 """Seconds that beat gets to be up before a job is due."""
@@ -37,14 +40,14 @@ class Pumice(Contender):
         """Migrate, and make a key for each agent."""
         self.database_url = self.servers.create_database("bench_pumice")
         self.redis_url = self.servers.redis_database(2)
-        run_command([script("pumice"), "db", "upgrade"], self.environment(1))
+        run_command([*PUMICE, "db", "upgrade"], self.environment(1))
         for agent in AGENTS:
-            command = [script("pumice"), "keys", "create", "--agent", agent, "--kind", "public"]
+            command = [*PUMICE, "keys", "create", "--agent", agent, "--kind", "public"]
             self.keys[agent] = run_command(command, self.environment(1)).split()[-1]
 
     def commands(self, fronts: int, workers: int) -> dict[str, list[list[str]]]:
         """One `pumice web` has as many processes as WEB_CONCURRENCY says; each `pumice worker` is one."""
-        return {"front": [[script("pumice"), "web"]], "worker": [[script("pumice"), "worker"]] * workers}
+        return {"front": [[*PUMICE, "web"]], "worker": [[*PUMICE, "worker"]] * workers}
 
     def environment(self, fronts: int) -> dict[str, str]:
         """Say where the servers are and what is served; a whole workload may wait on one session."""
@@ -66,7 +69,7 @@ class Pumice(Contender):
         if until < BEAT_START:
             until += MINUTE
         time.sleep(until - BEAT_START)
-        self.start_role("beat", [[script("pumice"), "beat"]], 1)
+        self.start_role("beat", [[*PUMICE, "beat"]], 1)
         due = (time.time() // MINUTE + 1) * MINUTE
         time.sleep(max(0.0, due - time.time()))
         return time.monotonic() - (time.time() - due)

@@ -14,13 +14,19 @@ _FORK = multiprocessing.get_context("fork")
 
 
 def run_load(load: Load) -> Outcome:
-    """Run `load` in processes of its own and return what came back to all of them."""
+    """Run `load` in processes of its own and return what came back to all of them.
+
+    Raises OSError when one of them could not connect.
+    """
     processes = -(-load.connections // CONNECTIONS_A_PROCESS)
     running = [_start(_share(load, index, processes)) for index in range(processes)]
     outcome = Outcome()
     for process, results in running:
-        _merge(outcome, results.recv())
+        part = results.recv()
         process.join()
+        if isinstance(part, OSError):
+            raise part
+        _merge(outcome, part)
     return outcome
 
 
@@ -55,7 +61,10 @@ def _start(load: Load) -> tuple[BaseProcess, Connection]:
 
 
 def _drive_and_report(load: Load, results: Connection) -> None:
-    results.send(drive(load))
+    try:
+        results.send(drive(load))
+    except OSError as error:
+        results.send(error)
 
 
 def _merge(total: Outcome, part: Outcome) -> None:

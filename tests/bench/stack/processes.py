@@ -58,12 +58,16 @@ class Process:
         for member in self.family():
             member.send_signal(signal.SIGCONT)
 
-    def stop(self, patience: float = 10.0) -> None:
-        """Ask the process to end, and kill its tree when it hasn't after `patience` seconds."""
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, as a platform does."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def wait_for_end(self, patience: float = 10.0) -> None:
+        """Wait until the process has ended, and kill its tree when it hasn't after `patience` seconds."""
         if self._process.poll() is not None:
             return
         family = self.family()
-        self._process.terminate()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -91,8 +95,3 @@ def run_command(command: Sequence[str], env: Mapping[str, str]) -> str:
 def python(*arguments: str) -> list[str]:
     """Return the command that runs this very interpreter with `arguments`."""
     return [sys.executable, *arguments]
-
-
-def script(name: str) -> str:
-    """Return the path of a console script installed beside this interpreter."""
-    return str(Path(sys.executable).with_name(name))

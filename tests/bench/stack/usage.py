@@ -9,6 +9,16 @@ import psutil
 SATURATED = 0.85
 """The share of one core, or of all cores, from which something counts as what held the run back."""
 
+DISTURBED = 0.15
+"""The share of one core that others may use before a window counts as disturbed."""
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Return when the machine has been idle for two seconds, or after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and psutil.cpu_percent(2) > 100 * DISTURBED / (psutil.cpu_count() or 1):
+        pass
+
 
 @dataclass
 class Usage:
@@ -25,6 +35,11 @@ class Usage:
         self.seconds[role] = self.seconds.get(role, 0.0) + seconds
         self.busiest[role] = max(self.busiest.get(role, 0.0), seconds / self.wall)
         self.strangers = max(0.0, self.strangers - seconds)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether processes that don't belong to the run took part of the machine."""
+        return self.strangers / self.wall > DISTURBED
 
     def verdict(self) -> str:
         """Say in a few words what each role used of one core, and what was saturated."""

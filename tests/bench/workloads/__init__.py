@@ -20,6 +20,7 @@ class Workload:
     run: Callable[[Stage], None]
     roles: tuple[str, ...] = ("front", "worker")
     workers: int | None = None
+    repeated: bool = True
 
 
 WORKLOADS = (
@@ -36,5 +37,5 @@ WORKLOADS = (
     Workload("state", state_size),
     Workload("long", long_session),
     Workload("history", history),
-    Workload("bloat", bloat),
+    Workload("bloat", bloat, repeated=False),
 )
