@@ -7,6 +7,7 @@ put together here rather than by `apply_async`, which costs three times as much 
 
 import logging
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from kombu.exceptions import OperationalError
 
 from app.agents.context import new_id
 from app.batching import GroupFlush
+from app.broker import TRANSPORT_OPTIONS, transport_for
 from app.settings import Settings
 
 RUN_SESSIONS = "pumice.run_sessions"
@@ -22,12 +24,6 @@ FAN_OUT = "pumice.fan_out"
 QUEUE_OF_KIND = {"chat": "chat", "socket": "chat", "hook": "hooks", "job": "jobs", "call": "jobs"}
 BACKLOG = 100_000
 """Wakes that may wait for a slow broker; further ones are left to rescue."""
-TRANSPORT_OPTIONS: dict[str, Any] = {
-    "socket_timeout": 5,
-    "socket_connect_timeout": 2,
-    "socket_keepalive": True,
-    "retry_on_timeout": False,
-}
 
 log = logging.getLogger("pumice.wakes")
 
@@ -74,8 +70,10 @@ class WakePublisher:
     def _publish(self, batch: list[Wake | tuple[str, list[Any]]]) -> None:
         try:
             producer = self._connected()
-            for queue, task, arguments in _messages(batch, self._wake_size):
-                publish(producer, queue, task, arguments)
+            messages = _messages(batch, self._wake_size)
+            with producer.batch() if len(messages) > 1 else nullcontext():
+                for queue, task, arguments in messages:
+                    publish(producer, queue, task, arguments)
             self._away = False
         except (OperationalError, OSError, *producer_errors()) as error:
             if not self._away:
@@ -85,7 +83,9 @@ class WakePublisher:
 
     def _connected(self) -> Producer:
         if self._producer is None:
-            connection = Connection(self._broker, transport_options=TRANSPORT_OPTIONS)
+            connection = Connection(
+                self._broker, transport=transport_for(self._broker), transport_options=TRANSPORT_OPTIONS
+            )
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
             self._producer = Producer(connection.channel(), serializer="json")
         return self._producer

@@ -8,8 +8,8 @@ from typing import Any
 from celery import Celery, signals
 from kombu import Queue
 
+from app.broker import TRANSPORT_OPTIONS, transport_for
 from app.settings import QUEUES, Settings
-from app.wakes import TRANSPORT_OPTIONS
 from workers.runtime import Runtime
 
 log = logging.getLogger("pumice.worker")
@@ -28,6 +28,7 @@ def make_celery(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_pool_limit=2,
+        broker_transport=transport_for(settings.broker),
         broker_transport_options=TRANSPORT_OPTIONS,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
