@@ -1,5 +1,6 @@
 """Waiting for an interaction and answering with what became of it."""
 
+import json
 import time
 from typing import Any
 
@@ -16,7 +17,11 @@ from app.web.problems import problem_response
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response."""
-    return Response(orjson.dumps(value), status, headers, mimetype="application/json")
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # jsonb gives 1e300 back as an integer, which is longer than orjson writes them
+        body = json.dumps(value, separators=(",", ":")).encode()
+    return Response(body, status, headers, mimetype="application/json")
 
 
 def accepted_response(interaction_id: str, session_id: str) -> Response:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import UnicodeConverter
 
 SLASH = "\x1f"
@@ -22,7 +23,9 @@ class PartConverter(UnicodeConverter):
     """One part of an address, with the slashes that it held."""
 
     def to_python(self, value: str) -> str:
-        """The part as it was meant."""
+        """The part as it was meant. Nothing has a name with a NUL character, which Postgres can't even be asked for."""
+        if "\x00" in value:
+            raise NotFound
         return restored(value)
 
 

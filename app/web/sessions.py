@@ -28,8 +28,10 @@ def sessions_blueprint(front: Front) -> Blueprint:
     @blueprint.get("")
     def list_(agent_id: str) -> Response:
         spec = authorised(front, agent_id)
-        limit = page_limit()
-        rows = queries.list_sessions(front.engine, spec.id, after=request.args.get("cursor", ""), limit=limit)
+        limit, after = page_limit(), request.args.get("cursor", "")
+        if "\x00" in after:
+            raise InvalidField("cursor", "must not hold NUL characters")
+        rows = queries.list_sessions(front.engine, spec.id, after=after, limit=limit)
         following = rows[-1].id if len(rows) == limit else None
         return json_response({"sessions": [session_document(spec, row) for row in rows], "nextCursor": following})
 
