@@ -82,7 +82,7 @@ def _filter(source: Any, interaction_id: str | None) -> dead.Filter:
     name, session_id = source.get("name"), either(source, "sessionId", "session_id")
     if status is not None and status not in dead.GIVEN_UP:
         raise InvalidField("status", f"must be {' or '.join(dead.GIVEN_UP)}")
-    if kind is not None and kind not in QUEUE_OF_KIND:
+    if kind is not None and kind not in list(QUEUE_OF_KIND):
         raise InvalidField("kind", f"must be one of {', '.join(QUEUE_OF_KIND)}")
     for field, value in (("name", name), ("sessionId", session_id)):
         if value is not None and (not isinstance(value, str) or "\x00" in value):

@@ -57,12 +57,12 @@ _ERROR = _object(
     "A failed attempt",
     {
         "attempt": _COUNT,
-        "type": {**_TEXT, "description": "The exception's class, `timeout`, or `WorkerLost`"},
+        "type": {**_TEXT, "description": "The exception's class, `timeout`, `WorkerLost`, or `Retried` by an operator"},
         "message": _TEXT,
         "traceback": {**_TEXT, "description": "Only for a secret key"},
         "problem": ref("Problem"),
     },
-    ("attempt", "type", "message"),
+    ("type", "message"),
 )
 
 _PROBLEM = _object(
