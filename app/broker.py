@@ -58,7 +58,7 @@ class LeanChannel(redis.Channel):  # type: ignore[misc]
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
         """The client given, or the shared one."""
         if client is None and self._shared_client is None:
-            self._shared_client = self._create_client()
+            self._shared_client = self.Client(connection_pool=self.pool, single_connection_client=True)
         yield client or self._shared_client
 
 

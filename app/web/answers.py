@@ -12,6 +12,7 @@ from app.agents.spec import AgentSpec
 from app.replies import problem_of
 from app.sessions.accept import Accepted, NewInteraction
 from app.web.front import Front
+from app.web.lean import LeanResponse
 from app.web.problems import problem_response
 
 
@@ -21,19 +22,22 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
         body = orjson.dumps(value)
     except TypeError:  # jsonb gives 1e300 back as an integer, which is longer than orjson writes them
         body = json.dumps(value, separators=(",", ":")).encode()
-    return Response(body, status, headers, mimetype="application/json")
+    return LeanResponse(body, status, headers, "application/json")
 
 
 def accepted_response(interaction_id: str, session_id: str) -> Response:
     """202: accepted, and where to look for what becomes of it."""
     location = f"/v1/interactions/{interaction_id}"
     body = {"interactionId": interaction_id, "sessionId": session_id, "status": "accepted", "location": location}
-    return json_response(body, 202, {"Location": location, "Retry-After": "1"})
+    return LeanResponse(orjson.dumps(body), 202, {"Location": location, "Retry-After": "1"}, "application/json")
 
 
 def prefers_async() -> bool:
     """Whether the client asked for a 202 (RFC 7240)."""
-    preferences = request.headers.get("prefer", "").lower().replace(";", ",").split(",")
+    preference = request.headers.get("prefer")
+    if not preference:
+        return False
+    preferences = preference.lower().replace(";", ",").split(",")
     return "respond-async" in (preference.strip() for preference in preferences)
 
 

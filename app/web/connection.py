@@ -7,7 +7,7 @@ both its writes and ours go through `_WholeSends`.
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -35,16 +35,16 @@ class _WholeSends:
 
 
 class Connection:
-    """A WebSocket as the session behind it sees it."""
+    """A WebSocket as the session behind it sees it. `sent` is the id of the session event that was sent last."""
 
     def __init__(self, ws: Server) -> None:
         self._ws = ws
         self._lock = threading.RLock()
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[tuple[str | None, bytes]] = deque()
         self._draining = False
         self._holds = 0
         self._own_frames = 0
-        self.cursor: Callable[[], str] = lambda: "0-0"
+        self.sent = "0-0"
         ws.sock = _WholeSends(ws.sock, self._lock)
 
     def receive(self) -> str | bytes | None:
@@ -54,16 +54,15 @@ class Connection:
 
     def deliver(self, event_id: str, event: bytes) -> None:
         """Queue a session event; never blocks."""
-        self._queue(b'{"eventId":"%s",%s' % (event_id.encode(), event[1:]))
+        self._queue((event_id, event))
+
+    def queue_own(self, frame: dict[str, Any]) -> None:
+        """Queue a frame of this socket only; never blocks."""
+        self._queue((None, orjson.dumps(frame)))
 
     def send_own(self, frame: dict[str, Any]) -> None:
-        """Send a frame of this socket only; its event id resumes from the session event before it."""
-        self._own_frames += 1
-        self.send_now({"eventId": f"{self.cursor()}+{self._own_frames}", **frame})
-
-    def send_now(self, frame: dict[str, Any]) -> None:
-        """Send a frame from the calling thread. Raises `ConnectionClosed`."""
-        self._send(orjson.dumps(frame))
+        """Send a frame of this socket only, from the calling thread. Raises `ConnectionClosed`."""
+        self._send(None, orjson.dumps(frame))
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:
@@ -81,7 +80,7 @@ class Connection:
             self._ws.close(code, reason)
         self._ws.event.set()
 
-    def _queue(self, *frames: bytes) -> None:
+    def _queue(self, *frames: tuple[str | None, bytes]) -> None:
         self._outbox.extend(frames)
         if len(self._outbox) > OUTBOX_LIMIT:
             self._outbox.clear()
@@ -93,7 +92,7 @@ class Connection:
     def _drain(self) -> None:
         try:
             while self._outbox and not self._holds:
-                self._send(self._outbox.popleft())
+                self._send(*self._outbox.popleft())
         except (ConnectionClosed, OSError):
             self._outbox.clear()
         finally:
@@ -101,9 +100,15 @@ class Connection:
         if self._outbox and not self._holds:
             self._queue()
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, event_id: str | None, frame: bytes) -> None:
+        """Send a frame under its event id; one of our own under an id that resumes from the event sent before it."""
         with self._lock:
-            self._ws.send(frame.decode())
+            if event_id is None:
+                self._own_frames += 1
+                event_id = f"{self.sent}+{self._own_frames}"
+            else:
+                self.sent = event_id
+            self._ws.send((b'{"eventId":"%s",%s' % (event_id.encode(), frame[1:])).decode())
 
 
 class OpenSockets:

@@ -10,6 +10,7 @@ from app.web.front import Front, make_front
 from app.web.health import health_blueprint
 from app.web.hooks import hooks_blueprint
 from app.web.interactions import interactions_blueprint
+from app.web.lean import NoSessions
 from app.web.openapi import openapi_blueprint
 from app.web.paths import keep_slashes
 from app.web.problems import register_problems
@@ -39,6 +40,7 @@ def create_app(settings: Settings, front: Front | None = None) -> Flask:
     keep_slashes(app)
     app.extensions["pumice.sockets"] = sockets
     app.extensions["pumice.front"] = front
+    app.session_interface = NoSessions()
     register_problems(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint(front))

@@ -17,6 +17,7 @@ from app.sessions.accept import NewInteraction, temporary_session_id
 from app.web.answers import accept_and_wait, accepted_response, hook_answer, prefers_async
 from app.web.front import Front
 from app.web.incoming import KEY_LIMIT, checked_key, idempotency_key
+from app.web.lean import read_body, read_headers, read_path, read_query
 
 DELIVERY_HEADERS = (
     "x-github-delivery",
@@ -52,9 +53,7 @@ def hooks_blueprint(front: Front) -> Blueprint:
 
 def _frozen() -> Request:
     """Flask's request in the form that selectors and handlers see."""
-    frozen = Request(
-        request.method, request.full_path.rstrip("?"), request.args, request.headers, request.get_data(cache=False)
-    )
+    frozen = Request(request.method, read_path(request), read_query(request), read_headers(request), read_body(request))
     if frozen.is_json and frozen.body:
         _ = frozen.json
     return frozen
@@ -64,6 +63,7 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
     if hook.verify is not None:
         _verify(hook, hook.verify, frozen)
     session_id, temporary = _session(hook, frozen)
+    at_once = hook.accepts or prefers_async()
     wanted = NewInteraction(
         id=new_id(),
         agent_id=spec.id,
@@ -74,9 +74,9 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
         body=frozen.body or None,
         dedupe=_delivery(hook, frozen),
         temporary=temporary,
-        reply_to=None if hook.accepts or prefers_async() else front.front_id,
+        reply_to=None if at_once else front.front_id,
     )
-    if hook.accepts or prefers_async():
+    if at_once:
         accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)
     accepted, document = accept_and_wait(front, spec, wanted)

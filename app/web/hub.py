@@ -21,8 +21,16 @@ Deliver = Callable[[str, bytes], None]
 """Takes an event's id and its JSON."""
 
 
+NEVER = "0-0"
+"""The cursor of a watch that has not reached Redis yet."""
+
+
 class UnusableCursorError(Exception):
     """The cursor is not one of this session's, or its events are no longer kept."""
+
+    def document(self) -> dict[str, Any]:
+        """What a stream is told of it."""
+        return {"type": "urn:pumice:problem:unusable-cursor", "title": self.__doc__, "status": 410}
 
 
 class Watch:
@@ -30,7 +38,7 @@ class Watch:
 
     def __init__(self, hub: "Hub", channel: str, deliver: Deliver) -> None:
         self.channel = channel
-        self.cursor = "0-0"
+        self.cursor = NEVER
         self._hub = hub
         self._deliver = deliver
         self._held: list[tuple[str, bytes]] | None = []
@@ -127,18 +135,24 @@ class Hub:
         return [(event_id.decode(), fields[b"e"]) for event_id, fields in rows if b"e" in fields]
 
     def _catch_up(self, channel: str) -> None:
-        """After a loss of Redis: deliver what is still kept, and have what comes kept again."""
+        """After a loss of Redis: deliver what is still kept, and have what comes kept again.
+
+        A watch that began meanwhile has missed nothing: it starts with what comes now.
+        """
+        newest = self._open(channel)
         for watch in list(self._watches.get(channel, ())):
+            if watch.cursor == NEVER:
+                watch.cursor = newest
+                continue
             for event_id, fields in self._client.xrange(channel, min=f"({watch.cursor}"):
                 if b"e" in fields:
                     watch.push(event_id.decode(), fields[b"e"])
-        self._open(channel)
 
     def _open(self, channel: str) -> str:
         try:
             last: Any = self._client.eval(OPEN_SCRIPT, 1, channel, int(self._settings.event_ttl * 1000))
         except redis.RedisError:
-            return "0-0"
+            return NEVER
         return str(last.decode())
 
     def _subscribe(self, *channels: str) -> None:
@@ -204,10 +218,15 @@ class Hub:
                 watch.push(event_id.decode(), event)
 
 
+def read_cursor(last_event_id: str | None) -> str | None:
+    """The cursor in the event id that a client saw last; a stream's own frames have ids like `<cursor>+<n>`."""
+    return last_event_id.partition("+")[0] if last_event_id else None
+
+
 def is_cursor(text: str) -> bool:
     """Whether the text looks like an event id."""
     milliseconds, dash, number = text.partition("-")
-    return bool(dash) and milliseconds.isdecimal() and number.isdecimal() and len(text) <= 40  # noqa: PLR2004 (two 64-bit numbers)
+    return bool(dash) and text.isascii() and milliseconds.isdecimal() and number.isdecimal() and len(text) <= 40  # noqa: PLR2004 (two 64-bit numbers)
 
 
 def is_after(one: str, other: str) -> bool:

@@ -1,5 +1,6 @@
 """WebSockets (RFC 6455): chats and custom frames in, a session's events out. See DESIGN's frames in README."""
 
+import contextlib
 import logging
 from typing import Any
 
@@ -10,19 +11,20 @@ from simple_websocket import ConnectionClosed, Server
 
 from app.agents.context import new_id
 from app.agents.spec import AgentSpec
-from app.errors import Forbidden, InvalidField, Malformed, Problem, Unauthorized, UnknownAgent
+from app.errors import Forbidden, InvalidField, Malformed, Problem, StoreAway, TooMany, Unauthorized, UnknownAgent
 from app.sessions.accept import NewInteraction
 from app.sessions.queries import ensure_session
 from app.web.chat import chat_payload
 from app.web.connection import Connection, OpenSockets
+from app.web.endings import Endings
 from app.web.front import Front
-from app.web.hub import UnusableCursorError
+from app.web.hub import UnusableCursorError, is_cursor, read_cursor
 from app.web.incoming import chosen_session
 from app.web.paths import restored
 from app.web.problems import as_problem
 from app.web.tokens import token_session
 
-CLOSE_KEY, CLOSE_AGENT, CLOSE_ORIGIN, CLOSE_INVALID, CLOSE_FAILED = 4401, 4404, 4403, 4400, 1011
+CLOSE_KEY, CLOSE_AGENT, CLOSE_ORIGIN, CLOSE_INVALID, CLOSE_LATER, CLOSE_FAILED = 4401, 4404, 4403, 4400, 1013, 1011
 PARAMETERS = {"agentid": "agentId", "agent_id": "agentId", "apikey": "apiKey", "api_key": "apiKey",
               "sessionid": "sessionId", "session_id": "sessionId", "lasteventid": "lastEventId",
               "sessiontoken": "sessionToken", "session_token": "sessionToken"}  # fmt: skip
@@ -43,8 +45,12 @@ def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
         with sockets.holding(connection):
             try:
                 SocketSession(front, connection, _parameters(rest)).run()
-            except Problem as problem:
-                connection.send_now({"type": "error", "eventId": "0-0+1", "error": problem.document()})
+            except ConnectionClosed:
+                log.debug("socket_closed before its session was open")
+            except Exception as error:
+                problem = as_problem(error)
+                with contextlib.suppress(ConnectionClosed):
+                    connection.send_own({"type": "error", "error": problem.document()})
                 connection.close(_close_code(problem), problem.slug)
 
     sock.route("/v1")(serve)
@@ -74,6 +80,8 @@ def _close_code(problem: Problem) -> int:
         (UnknownAgent, CLOSE_AGENT),
         (Forbidden, CLOSE_ORIGIN),
         (InvalidField, CLOSE_INVALID),
+        (StoreAway, CLOSE_LATER),
+        (TooMany, CLOSE_LATER),
     ]
     return next((code for kind, code in codes if isinstance(problem, kind)), CLOSE_FAILED)
 
@@ -84,6 +92,7 @@ class SocketSession:
     def __init__(self, front: Front, connection: Connection, parameters: dict[str, str]) -> None:
         self._front = front
         self._connection = connection
+        self._endings = Endings(front.replies, connection.deliver, connection.queue_own)
         self._check_origin()
         self._last_event_id = parameters.get("lastEventId")
         agent_id = parameters.get("agentId")
@@ -105,22 +114,23 @@ class SocketSession:
         ttl = self._front.settings.temporary_ttl if self._temporary else None
         ensure_session(self._front.engine, self._spec.id, self._session_id, temporary_ttl=ttl)
         connection = self._connection
-        watch = self._front.hub.watch(self._spec.id, self._session_id, connection.deliver)
-        connection.cursor = lambda: watch.cursor
+        watch = self._front.hub.watch(self._spec.id, self._session_id, self._endings.take)
+        newest, after = watch.cursor, read_cursor(self._last_event_id)
+        connection.sent = after if after is not None and is_cursor(after) else newest
         try:
             connection.send_own({"type": "session", "sessionId": self._session_id, "agentId": self._spec.id})
             try:
-                watch.go_live(self._last_event_id.partition("+")[0] if self._last_event_id else None)
-            except UnusableCursorError:
-                connection.send_own({"type": "error", "error": {
-                    "type": "urn:pumice:problem:unusable-cursor", "title": UnusableCursorError.__doc__, "status": 410,
-                }})  # fmt: skip
+                watch.go_live(after)
+            except UnusableCursorError as error:
+                connection.sent = newest if connection.sent == after else connection.sent
+                connection.send_own({"type": "error", "error": error.document()})
             while (frame := connection.receive()) is not None:
                 self._take(frame)
         except ConnectionClosed:
             log.debug("socket_closed session=%s", self._session_id)
         finally:
             watch.close()
+            self._endings.close()
 
     def _take(self, frame: str | bytes) -> None:
         try:
@@ -130,6 +140,7 @@ class SocketSession:
             )
             with self._connection.held_back():
                 accepted = self._front.intake.accept(self._spec, wanted)
+                self._endings.expect(accepted.id, kind)
                 self._connection.send_own({"type": "accepted", "interactionId": accepted.id, "kind": kind})
         except Exception as error:
             if isinstance(error, ConnectionClosed):

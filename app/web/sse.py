@@ -8,15 +8,11 @@ import orjson
 from flask import Response
 
 from app.agents.spec import AgentSpec
-from app.replies import problem_of
 from app.sessions.accept import NewInteraction
+from app.web.endings import ENDS, LATE, ending
 from app.web.front import Front
-from app.web.hub import UnusableCursorError, Watch
+from app.web.hub import UnusableCursorError, Watch, is_cursor, read_cursor
 from app.web.waiting import Waiter
-
-ENDS = ("done", "error")
-LATE = 0.3
-"""Seconds that the events of a finished interaction may lag behind its reply before they are made up from it."""
 
 Frame = tuple[str, bytes]
 
@@ -63,16 +59,20 @@ class InteractionStream:
         self._session_id = session_id
         self._all = all_of_session
         self._local = 0
+        self._sent = watch.cursor
 
     def run(self, last_event_id: str | None) -> Iterator[bytes]:
         """The stream, as bytes."""
+        newest, after = self._sent, read_cursor(last_event_id)
+        self._sent = after if after is not None and is_cursor(after) else newest
         try:
-            yield self._own("session", sessionId=self._session_id)
+            yield self._own({"type": "session", "sessionId": self._session_id})
             try:
-                self._watch.go_live(last_event_id.partition("+")[0] if last_event_id else None)
-            except UnusableCursorError:
-                yield self._own("error", error={"type": "urn:pumice:problem:unusable-cursor", "status": 410})
-            yield self._own("accepted", interactionId=self._waiter.interaction_id)
+                self._watch.go_live(after)
+            except UnusableCursorError as error:
+                self._sent = newest
+                yield self._own({"type": "error", "error": error.document()})
+            yield self._own({"type": "accepted", "interactionId": self._waiter.interaction_id})
             yield from self._events()
         finally:
             self._watch.close()
@@ -89,7 +89,8 @@ class InteractionStream:
                 if give_up is None:
                     yield b": ping\n\n"
                     continue
-                yield from self._made_up(has_message)
+                for made_up in ending(self._waiter.document or {}, "chat", has_message=has_message):
+                    yield self._own(made_up)
                 return
             if frame is None:
                 give_up = time.monotonic() + LATE
@@ -97,31 +98,17 @@ class InteractionStream:
             event = orjson.loads(frame[1])
             mine = event.get("interactionId") == self._waiter.interaction_id
             if mine or self._all:
+                self._sent = frame[0]
                 yield _frame(frame[0], event["type"], {"eventId": frame[0], **event})
             has_message = has_message or (mine and event["type"] == "message")
             if mine and event["type"] in ENDS:
                 return
 
-    def _made_up(self, has_message: bool) -> Iterator[bytes]:
-        """The end of an interaction whose events did not come, from its reply: Redis was away, or it was a repeat."""
-        document = self._waiter.document or {}
-        interaction_id = self._waiter.interaction_id
-        if document.get("status") != "done":
-            problem = problem_of(
-                interaction_id, document["status"], document.get("error"), document.get("reason"),
-                document.get("supersededBy"),
-            )  # fmt: skip
-            yield self._own("error", interactionId=interaction_id, kind="chat", error=problem.document())
-            return
-        if not has_message:
-            yield self._own("message", interactionId=interaction_id, **document["result"])
-        yield self._own("done", interactionId=interaction_id, kind="chat", status="done")
-
-    def _own(self, event_type: str, **fields: object) -> bytes:
-        """A frame of this stream only; its id resumes from the session event before it."""
+    def _own(self, event: dict[str, object]) -> bytes:
+        """A frame of this stream only; its id resumes from the session event sent before it."""
         self._local += 1
-        event_id = f"{self._watch.cursor}+{self._local}"
-        return _frame(event_id, event_type, {"eventId": event_id, "type": event_type, **fields})
+        event_id = f"{self._sent}+{self._local}"
+        return _frame(event_id, str(event["type"]), {"eventId": event_id, **event})
 
 
 def _frame(event_id: str, kind: str, event: dict[str, object]) -> bytes:

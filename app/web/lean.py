@@ -1,0 +1,76 @@
+"""What Flask and Werkzeug do per request that nobody here needs, left out: measured, and kept small.
+
+Flask stays: routing, request contexts, error handlers. But responses are final when a view returns them (no charset
+guessing, no conditional answers, no relative Location to correct), there are no Flask sessions, and a request's body
+and headers are read from the WSGI environment (PEP 3333) once.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Request
+from flask import Response as FlaskResponse
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.datastructures import Headers, ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+
+Environ = dict[str, Any]
+NO_QUERY: MultiDict[str, str] = ImmutableMultiDict()
+
+
+class LeanResponse(FlaskResponse):
+    """A response of a few bytes that is complete: its status, its headers and its body leave as they are."""
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer (PEP 3333)."""
+        if self.is_streamed or self.direct_passthrough:
+            return super().__call__(environ, start_response)
+        body = self.get_data()
+        headers = self.headers.to_wsgi_list()
+        if "Content-Length" not in self.headers and self.status_code not in {204, 304}:
+            headers.append(("Content-Length", str(len(body))))
+        start_response(self.status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+class NoSessions(SessionInterface):
+    """Flask's sessions, none of them."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 (Flask's interface)
+        """The one session that nobody uses."""
+        return self._none
+
+
+def read_body(request: Request) -> bytes:
+    """The request's body. Raises `RequestEntityTooLarge` before reading more than the app's limit."""
+    length = request.environ.get("CONTENT_LENGTH")
+    if not length or not length.isdecimal():
+        return request.get_data(cache=False)
+    limit = request.max_content_length
+    if limit is not None and int(length) > limit:
+        raise RequestEntityTooLarge
+    body: bytes = request.environ["wsgi.input"].read(int(length))
+    return body
+
+
+def read_headers(request: Request) -> Headers:
+    """The request's headers, in the order in which they came."""
+    environ = request.environ
+    pairs = [(key[5:].replace("_", "-").title(), value) for key, value in environ.items() if key[:5] == "HTTP_"]
+    pairs += [(name, environ[key]) for key, name in PLAIN if environ.get(key)]
+    return Headers(pairs)
+
+
+PLAIN = (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length"))
+
+
+def read_query(request: Request) -> MultiDict[str, str]:
+    """The request's query parameters."""
+    return request.args if request.environ.get("QUERY_STRING") else NO_QUERY
+
+
+def read_path(request: Request) -> str:
+    """The request's path with its query, as it came."""
+    return str(request.environ.get("RAW_URI") or request.full_path.rstrip("?"))
