@@ -6,6 +6,7 @@ put together here rather than by `apply_async`, which costs three times as much 
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from app.settings import Settings
 RUN_SESSIONS = "pumice.run_sessions"
 FAN_OUT = "pumice.fan_out"
 QUEUE_OF_KIND = {"chat": "chat", "socket": "chat", "hook": "hooks", "job": "jobs", "call": "jobs"}
+LINGER = 0.01
+"""Seconds that hook and job wakes gather for while others were published so recently; a lone one leaves at once."""
 BACKLOG = 100_000
 """Wakes that may wait for a slow broker; further ones are left to rescue."""
 
@@ -49,14 +52,19 @@ class WakePublisher:
     def __init__(self, settings: Settings) -> None:
         self._broker = settings.broker
         self._wake_size = settings.wake_size
-        self._flusher: GroupFlush[Wake | tuple[str, list[Any]]] = GroupFlush("pumice-wakes", self._publish, 10_000)
+        self._flusher: GroupFlush[Wake | tuple[str, list[Any]]] = GroupFlush(
+            "pumice-wakes", self._publish, 10_000, linger=LINGER
+        )
         self._producer: Producer | None = None
         self._away = False
+        self._published = 0.0
 
     def wake(self, wakes: Iterable[Wake]) -> None:
         """Have these sessions woken soon."""
-        if len(self._flusher) < BACKLOG:
-            self._flusher.add(*wakes)
+        some = list(wakes)
+        if some and len(self._flusher) < BACKLOG:
+            idle = time.monotonic() - self._published > LINGER
+            self._flusher.add(*some, urgent=idle or any(wake.alone for wake in some))
 
     def fan_out(self, agent_id: str, job: str, scheduled_for: str) -> None:
         """Have a tick fanned out soon. `scheduled_for` is ISO 8601."""
@@ -75,6 +83,7 @@ class WakePublisher:
                 for queue, task, arguments in messages:
                     publish(producer, queue, task, arguments)
             self._away = False
+            self._published = time.monotonic()
         except (OperationalError, OSError, *producer_errors()) as error:
             if not self._away:
                 log.warning("broker_away error=%s; rescue will wake what is not published", error)

@@ -88,9 +88,25 @@ class Request:
     @classmethod
     def decode(cls, payload: Mapping[str, Any], body: bytes) -> "Request":
         """The reverse of `encode`."""
-        query = MultiDict([(key, value) for key, value in payload["query"]])
-        headers = Headers([(key, value) for key, value in payload["headers"]])
-        return cls(payload["method"], payload["path"], query, headers, body)
+        return _DecodedRequest(payload, body)
+
+
+class _DecodedRequest(Request):
+    """A request from the wire. Its query and headers are put together when a handler looks at them."""
+
+    def __init__(self, payload: Mapping[str, Any], body: bytes) -> None:
+        fields = {"method": payload["method"], "path": payload["path"], "body": body, "_payload": payload}
+        self.__dict__.update(fields)
+
+    @cached_property
+    def query(self) -> MultiDict[str, str]:
+        """The query parameters."""
+        return MultiDict([(key, value) for key, value in self.__dict__["_payload"]["query"]])
+
+    @cached_property
+    def headers(self) -> Headers:
+        """The headers."""
+        return Headers([(key, value) for key, value in self.__dict__["_payload"]["headers"]])
 
 
 def parse_json(body: bytes) -> Any:
