@@ -1,7 +1,7 @@
 """One contender running, with everything that a workload does to it: load it, wait for it, measure it, check it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from tests.bench.verify import Truth
 
 WARM_HOOKS = 400
 WARM_CHATS = 40
+STUCK = 60.0
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,12 @@ class Stage:
         return outcome
 
     @contextmanager
-    def measured(self, name: str) -> Iterator["Window"]:
-        """Charge CPU during the block, also that of loads started from the window it yields."""
-        if self.stores:
+    def measured(self, name: str, *, at_once: bool = False) -> Iterator["Window"]:
+        """Charge CPU during the block, also that of loads started from the window it yields.
+
+        Unless it must start `at_once`, Postgres first writes out what earlier work left.
+        """
+        if self.stores and not at_once:
             self.truth.checkpoint()
         window = Window(self)
         yield window
@@ -86,17 +90,23 @@ class Stage:
         """Keep one thing that is wrong."""
         self.sample.problems.append(f"{self.contender.name}: {text}")
 
-    def settle(self, total: int, patience: float = 180.0) -> float:
-        """Wait until nothing is queued and return that moment on the monotonic clock."""
-        deadline = time.monotonic() + patience
-        before, since = total, time.monotonic()
-        while queued := self.truth.queued():
+    def settle(self, total: int) -> float:
+        """Wait until none of `total` interactions is queued and return that moment on the monotonic clock."""
+        return self.wait_until_none(self.truth.queued, total)
+
+    def wait_until_none(self, left: Callable[[], int], total: int) -> float:
+        """Ask ever more often as the end comes near; give up, as a problem, when there was no progress for a minute."""
+        started = progressed = time.monotonic()
+        least = total
+        while remaining := left():
             now = time.monotonic()
-            if now > deadline:
-                self.problem(f"{queued} of {total} interactions still queued after {patience:.0f} s")
+            if remaining < least:
+                least, progressed = remaining, now
+            elif now - progressed > STUCK:
+                self.problem(f"{remaining} of {total} are left without progress for {STUCK:.0f} s")
                 break
-            speed = max(1.0, (before - queued) / max(now - since, 0.001))
-            time.sleep(min(0.25, max(0.01, queued / speed / 4)))
+            speed = max(1.0, (total - remaining) / max(now - started, 0.001))
+            time.sleep(min(0.25, max(0.01, remaining / speed / 4)))
         return time.monotonic()
 
     def check_events(self, accepted: int) -> None:

@@ -1,6 +1,5 @@
 """The usual stack: tests.bench.baseline on gunicorn and Celery."""
 
-import os
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,8 +10,9 @@ from tests.bench.contenders.contender import Contender, gunicorn, post
 from tests.bench.contenders.echo import chat_body
 from tests.bench.stack.processes import python, run_command
 
-POOL = os.environ.get("BASELINE_POOL", "prefork -c {workers} -O fair").split()
-PREFETCH = os.environ.get("BASELINE_PREFETCH", "4")
+POOL = ["-P", "threads", "-c", "4"]
+PREFETCH = "4"
+"""Chosen among prefork, threads, gevent and solo by the CPU that burst and hot key took for each event."""
 
 CREATE = "from tests.bench.baseline.models import Base, engine; Base.metadata.create_all(engine)"
 
@@ -34,13 +34,12 @@ class Baseline(Contender):
         run_command(python("-c", CREATE), self.environment(1))
 
     def commands(self, fronts: int, workers: int) -> dict[str, list[list[str]]]:
-        """Start a front, and Celery with one child for each worker."""
-        pool = [part.format(workers=workers) for part in POOL]
+        """Start a front, and one Celery process for each worker."""
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "warning"]
-        worker = python("-m", "celery", "-A", "tests.bench.baseline.tasks:celery", "worker", "-P", *pool, *quiet)
+        worker = python("-m", "celery", "-A", "tests.bench.baseline.tasks:celery", "worker", *POOL, *quiet)
         return {
             "front": [gunicorn("tests.bench.baseline.front:app", self.port, fronts)],
-            "worker": [worker] * (1 if "prefork" in POOL else workers),
+            "worker": [worker] * workers,
         }
 
     def environment(self, fronts: int) -> dict[str, str]:

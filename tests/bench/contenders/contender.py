@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import redis
+
 from tests.bench.loader.http import Address
 from tests.bench.stack.processes import Process, python
 from tests.bench.stack.servers import Servers
@@ -27,7 +29,8 @@ class Contender(ABC):
     first_frame: ClassVar[str | None] = None
     """The type of the frame with which a socket begins."""
     database_url: str = ""
-    """Empty for one that stores nothing."""
+    redis_url: str = ""
+    """Both empty for one that stores nothing."""
 
     def __init__(self, servers: Servers, directory: Path) -> None:
         self.servers = servers
@@ -77,7 +80,9 @@ class Contender(ABC):
         raise NotImplementedError
 
     def start(self, roles: Sequence[str], fronts: int, workers: int) -> None:
-        """Start the processes of `roles` and wait until the front answers."""
+        """Empty its Redis, start the processes of `roles` and wait until the front answers."""
+        if self.redis_url:
+            redis.Redis.from_url(self.redis_url).flushdb()
         commands = self.commands(fronts, workers)
         for role in roles:
             self.start_role(role, commands.get(role, []), fronts)

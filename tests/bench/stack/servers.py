@@ -30,10 +30,8 @@ class Servers:
         return self._with_path(self.database_url, name)
 
     def redis_database(self, number: int) -> str:
-        """Return the URL of an emptied numbered database."""
-        url = self._with_path(self.redis_url, str(number))
-        redis.Redis.from_url(url).flushdb()
-        return url
+        """Return the URL of a numbered database."""
+        return self._with_path(self.redis_url, str(number))
 
     def versions(self) -> dict[str, str]:
         """Return what the servers call themselves, and the settings that decide what a commit costs."""
