@@ -1,0 +1,49 @@
+"""The stack that integration tests share: one front and one worker for all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.dev.postgres import Postgres
+from app.dev.valkey import Valkey
+from tests.support.client import AgentClient
+from tests.support.databases import ExternalServer, database
+from tests.support.stack import Stack, running_stack
+
+SERVED = {
+    "echo": "agents_chat:Echo",
+    "streamer": "agents_chat:Streamer",
+    "async-streamer": "agents_chat:AsyncStreamer",
+    "faulty": "agents_chat:Faulty",
+    "slow": "agents_chat:Slow",
+    "async-slow": "agents_chat:AsyncSlow",
+    "mute": "agents_chat:Mute",
+    "selected": "agents_hooks:Selected",
+    "receiver": "agents_hooks:Receiver",
+    "caller": "agents_calls:Caller",
+    "other": "agents_chat:Echo",
+    "any": "agents_openapi:Anything",
+}
+AGENTS = ",".join(f"{name}=tests.support.{where}" for name, where in SERVED.items())
+REDIS_DATABASE = 1
+"""The stack's own, because the fixture `redis_url` empties number 0 for every test."""
+
+
+@pytest.fixture(scope="session")
+def stack(
+    postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template: str
+) -> Iterator[Stack]:
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        environ = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(REDIS_DATABASE)}
+        with running_stack(environ, AGENTS) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def echo(stack: Stack) -> AgentClient:
+    return stack.agent("echo")
+
+
+@pytest.fixture(scope="session")
+def receiver(stack: Stack) -> AgentClient:
+    return stack.agent("receiver")
