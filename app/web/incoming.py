@@ -9,16 +9,17 @@ from app.agents.names import checked_session_id
 from app.agents.requests import parse_json
 from app.errors import Forbidden, InvalidField, UnsupportedMedia
 from app.sessions.accept import temporary_session_id
+from app.web.lean import read_body
 
 KEY_LIMIT = 255
 
 
 def json_object(request: Request) -> dict[str, Any]:
-    """The body, which must be a JSON object. Raises `Malformed`, `UnsupportedMedia`, `InvalidField`."""
+    """The body, which must be a JSON object. Raises `Malformed`, `UnsupportedMedia`, `InvalidField`, and 413."""
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         message = f"The body must be application/json, not {request.mimetype}."
         raise UnsupportedMedia(message)
-    value = parse_json(request.get_data(cache=True))
+    value = parse_json(read_body(request))
     if not isinstance(value, dict):
         raise InvalidField("body", "must be a JSON object")
     return value

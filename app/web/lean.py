@@ -14,6 +14,8 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import Headers, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.errors import Malformed
+
 Environ = dict[str, Any]
 NO_QUERY: MultiDict[str, str] = ImmutableMultiDict()
 
@@ -44,14 +46,22 @@ class NoSessions(SessionInterface):
 
 
 def read_body(request: Request) -> bytes:
-    """The request's body. Raises `RequestEntityTooLarge` before reading more than the app's limit."""
-    length = request.environ.get("CONTENT_LENGTH")
-    if not length or not length.isdecimal():
-        return request.get_data(cache=False)
+    """The request's body, whole.
+
+    Raises `RequestEntityTooLarge` without reading more than the app's limit, `Malformed` when it ends too early.
+    """
+    length, source = request.environ.get("CONTENT_LENGTH"), request.environ["wsgi.input"]
     limit = request.max_content_length
+    if not length or not length.isdecimal():
+        body = request.get_data(cache=False)  # of a body without a length, at most the limit
+        if limit is not None and len(body) >= limit and source.read(1):
+            raise RequestEntityTooLarge
+        return body
     if limit is not None and int(length) > limit:
         raise RequestEntityTooLarge
-    body: bytes = request.environ["wsgi.input"].read(int(length))
+    body = bytes(source.read(int(length)))
+    if len(body) < int(length):
+        raise Malformed("the body ended before its length")
     return body
 
 
