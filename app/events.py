@@ -103,9 +103,13 @@ class EventPublisher:
         self._flusher: GroupFlush[Event | Reply] = GroupFlush("pumice-events", self._publish)
         self._away = False
 
-    def publish(self, *items: Event | Reply) -> None:
-        """Publish soon, in this order."""
-        if len(self._flusher) < BACKLOG:
+    def publish(self, *items: Event | Reply, here: bool = False) -> None:
+        """Publish soon, in this order; `here` on the calling thread, if nobody else is at it."""
+        if len(self._flusher) >= BACKLOG:
+            return
+        if here:
+            self._flusher.flush_here(*items)
+        elif items:
             self._flusher.add(*items)
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ put together here rather than by `apply_async`, which costs three times as much 
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -46,17 +46,26 @@ class Wake:
         return cls(QUEUE_OF_KIND[kind], agent_id, session_id, alone or kind in {"chat", "socket"})
 
 
-class WakePublisher:
-    """Publishes wakes from a thread of its own; callers never wait and never fail."""
+Message = tuple[str, str, list[Any]]
+"""Queue, task and arguments of a Celery message."""
 
-    def __init__(self, settings: Settings) -> None:
+
+class WakePublisher:
+    """Publishes wakes from a thread of its own; callers never wait and never fail.
+
+    `away`: whether the broker was away when something was last published.
+    """
+
+    def __init__(self, settings: Settings, instead: Callable[[list[Message]], None] | None = None) -> None:
+        """`instead` takes the messages that can't be published, as a worker can; without it they are dropped."""
+        self._instead = instead
         self._broker = settings.broker
         self._wake_size = settings.wake_size
         self._flusher: GroupFlush[Wake | tuple[str, list[Any]]] = GroupFlush(
             "pumice-wakes", self._publish, 10_000, linger=LINGER
         )
         self._producer: Producer | None = None
-        self._away = False
+        self.away = False
         self._published = 0.0
 
     def wake(self, wakes: Iterable[Wake]) -> None:
@@ -76,19 +85,21 @@ class WakePublisher:
         self._close()
 
     def _publish(self, batch: list[Wake | tuple[str, list[Any]]]) -> None:
+        messages = _messages(batch, self._wake_size)
         try:
             producer = self._connected()
-            messages = _messages(batch, self._wake_size)
             with producer.batch() if len(messages) > 1 else nullcontext():
                 for queue, task, arguments in messages:
                     publish(producer, queue, task, arguments)
-            self._away = False
+            self.away = False
             self._published = time.monotonic()
         except (OperationalError, OSError, *producer_errors()) as error:
-            if not self._away:
+            if not self.away:
                 log.warning("broker_away error=%s; rescue will wake what is not published", error)
-            self._away = True
+            self.away = True
             self._close()
+            if self._instead is not None:
+                self._instead(messages)
 
     def _connected(self) -> Producer:
         if self._producer is None:
@@ -128,10 +139,10 @@ def publish(producer: Producer, queue: str, task: str, arguments: list[Any]) -> 
     )
 
 
-def _messages(batch: list[Wake | tuple[str, list[Any]]], size: int) -> list[tuple[str, str, list[Any]]]:
+def _messages(batch: list[Wake | tuple[str, list[Any]]], size: int) -> list[Message]:
     """Queue, task and arguments of each message: lone wakes by themselves, the others up to `size` in one."""
     together: dict[str, list[list[str]]] = {}
-    messages: list[tuple[str, str, list[Any]]] = []
+    messages: list[Message] = []
     for one in dict.fromkeys(one for one in batch if isinstance(one, Wake)):
         if one.alone:
             messages.append((one.queue, RUN_SESSIONS, [[[one.agent_id, one.session_id]]]))

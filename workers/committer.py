@@ -51,6 +51,10 @@ class Committer:
         """Have these committed: at once when urgent (a client or a thread waits), else within `LINGER`."""
         self._flusher.add(*finished, urgent=urgent)
 
+    def flush(self) -> None:
+        """Commit what has gathered now, on the calling thread if nobody else is at it."""
+        self._flusher.flush_here()
+
     def stop(self, timeout: float = 5.0) -> None:
         """Commit what is left."""
         self._flusher.stop(timeout)
@@ -60,10 +64,9 @@ class Committer:
         held: set[Lease] = set()
         try:
             held = self._commit_patiently(sessions)
+            self._tell([one for one in sessions if one.lease in held])
             for one in sessions:
-                if one.lease in held:
-                    self._tell(one)
-                else:
+                if one.lease not in held:
                     log.warning(
                         "fenced agent=%s session=%s token=%d turns=%d",
                         one.lease.agent_id, one.lease.session_id, one.lease.token, len(one.outcomes),
@@ -97,13 +100,18 @@ class Committer:
             log.exception("commit_refused session=%s", sessions[0].lease.session_id)
             return commit(self._lane, [_refused(sessions[0], error)], **options, unsure=unsure)
 
-    def _tell(self, one: SessionCommit) -> None:
-        items: list[Event | Reply] = []
-        for outcome in one.outcomes:
-            items += announcements(one.lease, outcome)
-            targets = {call.session_id for call in outcome.calls if call.at is None and not call.delay}
-            self._wakes.wake(Wake.of(one.lease.agent_id, target, "call") for target in targets)
-        self._events.publish(*items)
+    def _tell(self, sessions: list[SessionCommit]) -> None:
+        """Tell clients, in one round trip, and wake the targets of calls."""
+        committed = [(one.lease, outcome) for one in sessions for outcome in one.outcomes]
+        self._events.publish(
+            *(item for lease, outcome in committed for item in announcements(lease, outcome)), here=True
+        )
+        self._wakes.wake(
+            Wake.of(lease.agent_id, call.session_id, "call")
+            for lease, outcome in committed
+            for call in outcome.calls
+            if call.at is None and not call.delay
+        )
 
 
 def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:

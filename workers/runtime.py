@@ -2,14 +2,17 @@
 
 import logging
 import os
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 from app.agents.registry import load_agents
 from app.events import EventPublisher
 from app.sessions.lanes import Lane, Lanes
 from app.sessions.ticks import Tick, fan_out_page, run_static
 from app.settings import Settings
-from app.wakes import Wake, WakePublisher
+from app.wakes import RUN_SESSIONS, Message, Wake, WakePublisher
 from workers.committer import Committer
 from workers.control import ControlListener
 from workers.loop import EventLoop
@@ -20,6 +23,11 @@ from workers.watch import Watcher
 CLAIM_LANES = 8
 """Connections for claims and loads of one process; threads wait for one for less than a millisecond."""
 
+SWITCH_INTERVAL = 0.001
+"""Seconds that a thread may keep the interpreter from the others; a turn passes through several."""
+MOST_INSTEAD = 1_000
+"""Wakes that may wait to be run here while the broker is away."""
+
 log = logging.getLogger("pumice.worker")
 
 
@@ -29,7 +37,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.registry = load_agents(settings.agents)
-        self.wakes = WakePublisher(settings)
+        self.wakes = WakePublisher(settings, self._run_instead)
         self.events = EventPublisher(settings)
         self.committer = Committer(settings, self.events, self.wakes)
         lanes = Lanes(settings, min(CLAIM_LANES, settings.worker_concurrency), durable=False)
@@ -39,11 +47,14 @@ class Runtime:
         self.watcher = Watcher(self.parts, self.runner)
         self.control = ControlListener(settings, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
+        self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_lane = Lane(settings)
         self._tick_lock = threading.Lock()
 
     def start(self) -> None:
         """Start the threads."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self.rescue.start()
         self.watcher.start()
         self.control.start()
@@ -72,9 +83,20 @@ class Runtime:
             while (page := fan_out_page(self._tick_lane, tick, skip_overlap=job.skip_overlap)) is not None:
                 self.wakes.wake(Wake.of(tick.agent_id, session_id, "job") for session_id in page)
 
+    def _run_instead(self, messages: list[Message]) -> None:
+        """Run here what the broker does not take. What finds no place is woken again by rescue."""
+        for _, task, arguments in messages:
+            if self._places.acquire(blocking=False):
+                run = self.run_sessions if task == RUN_SESSIONS else self._fan_out_named
+                self._instead.submit(run, *arguments).add_done_callback(lambda _: self._places.release())
+
+    def _fan_out_named(self, agent_id: str, job: str, scheduled_for: str) -> None:
+        self.fan_out(Tick(agent_id, job, datetime.fromisoformat(scheduled_for)))
+
     def stop(self) -> bool:
         """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
         self.runner.stopping = True
+        self._instead.shutdown(wait=False, cancel_futures=True)
         finished = self.runner.runs.wait_empty(self.settings.shutdown_timeout)
         if not finished:
             left = list(self.runner.runs)

@@ -43,7 +43,7 @@ log = logging.getLogger("pumice.turns")
 
 
 class Interrupted(BaseException):
-    """A sync chat was interrupted; not an `Exception`, so that no handler catches it."""
+    """A chat was interrupted; not an `Exception`, so that no handler catches it."""
 
 
 class Batch:
@@ -112,10 +112,10 @@ class Runner:
         started = []
         try:
             while run_next := batch.take():
-                started.append((run_next, self._run_sync(run_next)))
+                started.append((run_next, self._run_sync(run_next, batch)))
         finally:
             self.batches.discard(batch)
-        self._parts.committer.add(urgent=True)
+        self._parts.committer.flush()
         held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.lost]
         return [self._wanted(run.lease.agent_id, run.lease.session_id) for run in held]
 
@@ -135,6 +135,8 @@ class Runner:
             if not one.work:
                 continue
             run = SessionRun(one, self._live(one), now)
+            if run.live.spec.cls.on_busy == "interrupt":
+                run.interrupted_by = one.newer_chat
             self.runs.add(run)
             (on_loop if _needs_loop(run) else here).append(run)
         return on_loop, here
@@ -148,7 +150,7 @@ class Runner:
 
         return LiveSession(spec, one.lease.session_id, one.state, History(load))
 
-    def _run_sync(self, run: SessionRun) -> threading.Event:
+    def _run_sync(self, run: SessionRun, batch: Batch) -> threading.Event:
         """Run a session's turns on this thread. Returns the event that says they are committed or lost."""
         over = threading.Event()
 
@@ -165,7 +167,8 @@ class Runner:
             self._gate.leave(run)
             if not run.finish():
                 break
-            if self._submit(run, outcome, settle, last=place == len(work) - 1):
+            last = place == len(work) - 1
+            if self._submit(run, outcome, settle, last=last, flushes=last and not batch.waiting):
                 return over
         settle(False)
         return over
@@ -214,6 +217,8 @@ class Runner:
             return announce(lane, run.lease, work.id)
 
     async def _turn(self, run: SessionRun, work: Work) -> Outcome:
+        if run.interrupted_by is not None:
+            raise Interrupted
         if work.id in run.claimed.large_bodies:
             with self._parts.lanes.borrow() as lane:
                 work = replace(work, body=load_body(lane, work.id))
@@ -223,7 +228,7 @@ class Runner:
         run.turn_task = asyncio.ensure_future(self._turn(run, work))
         try:
             return await run.turn_task
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Interrupted):
             if run.interrupted_by is None:
                 raise
             return _interrupted(run, work)
@@ -231,9 +236,11 @@ class Runner:
     def interrupt(self, run: SessionRun, by: str) -> None:
         """End a running chat for a newer one (its interaction id), keeping what it streamed.
 
-        An async turn is cancelled; a sync one ends at its next chunk, or runs to its end if it does not stream.
+        An async turn is cancelled; a sync one ends at its next chunk, or runs to its end if it does not stream; one
+        that has not begun does not begin. Orders may come late: by ids, which are ordered by time, they are ignored.
         """
-        if run.current is None or run.current.kind != "chat" or run.current.id == by:
+        work = run.current or run.claimed.work[0]
+        if run.submitted or work.kind != "chat" or by <= work.id:
             return
         run.interrupted_by = by
         if run.turn_task is not None:
@@ -254,22 +261,27 @@ class Runner:
         lease, attempt = run.lease, work.attempts + 1
 
         def emit(kind: str, fields: dict[str, Any]) -> None:
-            if run.interrupted_by is not None and kind == "delta" and run.turn_task is None:
+            if run.interrupted_by is not None and kind == "delta":
                 raise Interrupted
-            if not run.lost:
+            if not run.lost and run.current is not None and run.current.id == work.id:
                 known = {"interactionId": work.id, "attempt": attempt}
                 self._parts.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
 
         return emit
 
-    def _submit(self, run: SessionRun, outcome: Outcome, settle: Callable[[bool], None], *, last: bool) -> bool:
-        """Give an outcome to the committer. Returns whether it was the last: the lease goes back with it."""
+    def _submit(
+        self, run: SessionRun, outcome: Outcome, settle: Callable[[bool], None], *, last: bool, flushes: bool = False
+    ) -> bool:
+        """Give an outcome to the committer. Returns whether it was the last: the lease goes back with it.
+
+        flushes: the caller has it committed itself, at once.
+        """
         failure = outcome.failure
         last = last or (outcome.status == "retry" and failure is not None and failure.blocking)
         part = SessionCommit(run.lease, last, [outcome], [run.ages()])
-        urgent = outcome.work.reply_to is not None or outcome.work.kind in {"chat", "socket"}
+        awaited = outcome.work.reply_to is not None or outcome.work.kind in {"chat", "socket"}
         run.submitted = run.submitted or last
-        self._parts.committer.add(Finished(part, settle if last else _ignore), urgent=urgent)
+        self._parts.committer.add(Finished(part, settle if last else _ignore), urgent=awaited and not flushes)
         return last
 
     def hand_back(self, runs: Sequence[SessionRun]) -> None:
@@ -299,10 +311,12 @@ def _interrupted(run: SessionRun, work: Work) -> Outcome:
     """The outcome of an interrupted chat: what was said and what was streamed is kept, the state is not."""
     run.live.discard()
     partial = "".join(run.live.turn.partial) if run.live.turn else ""
-    messages = [Message(one["role"], one["content"]) for one in orjson.loads(work.payload)["messages"]]
+    payload = orjson.loads(work.payload)
+    messages = [Message(one["role"], one["content"]) for one in payload["messages"]]
     if partial:
         messages.append(Message("assistant", partial, {"interrupted": True}))
-    return Outcome(work, "cancelled", messages=messages, superseded_by=run.interrupted_by)
+    replaces = payload.get("history") == "replace"
+    return Outcome(work, "cancelled", messages=messages, replaces_history=replaces, superseded_by=run.interrupted_by)
 
 
 def _answer(future: "asyncio.Future[bool]", held: bool) -> None:

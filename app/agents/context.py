@@ -148,8 +148,8 @@ class TurnContext:
 
     def stream(self, text: str) -> None:
         """Emit a `delta` event and keep its text, for the case that the turn is interrupted."""
-        self.partial.append(text)
         self.emit("delta", {"content": text})
+        self.partial.append(text)
 
     def call(self, session_id: str, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
         """Note an outgoing call, which leaves with this turn's commit. Returns its interaction id."""

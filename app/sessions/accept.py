@@ -77,16 +77,19 @@ def temporary_session_id() -> str:
     return f"tmp-{new_id()}"
 
 
-def accept(lane: Lane, incoming: list[NewInteraction], *, temporary_ttl: float, window: float) -> list[Accepted]:
+def accept(
+    lane: Lane, incoming: list[NewInteraction], *, temporary_ttl: float, window: float, grace: float = WAKE_GRACE
+) -> list[Accepted]:
     """Accept interactions in one statement, in the lane's transaction if it has one; a session's keep their order.
 
     Safe to repeat after a lost connection: ids tell what is already there. temporary_ttl, window: seconds.
+    grace: seconds after which rescue wakes what nobody else did.
     Returns one `Accepted` for each, in order. Raises `StoreAwayError`.
     """
     done: dict[str, Accepted] = {}
     waiting = _in_lock_order(incoming)
     for _ in range(LOOKUPS):
-        inserted = {row.id for row in lane.fetch(ACCEPT, _columns(waiting, temporary_ttl))}
+        inserted = {row.id for row in lane.fetch(ACCEPT, _columns(waiting, temporary_ttl, grace))}
         done.update({one.id: Accepted(one.id, one.session_id) for one in waiting if one.id in inserted})
         waiting = [one for one in waiting if one.id not in done]
         if waiting:
@@ -106,7 +109,7 @@ def _in_lock_order(incoming: list[NewInteraction]) -> list[NewInteraction]:
     return [*keyed, *(one for one in incoming if not one.dedupe)]
 
 
-def _columns(incoming: list[NewInteraction], temporary_ttl: float) -> dict[str, Any]:
+def _columns(incoming: list[NewInteraction], temporary_ttl: float, grace: float) -> dict[str, Any]:
     return {
         "ids": [one.id for one in incoming],
         "agents": [one.agent_id for one in incoming],
@@ -120,7 +123,7 @@ def _columns(incoming: list[NewInteraction], temporary_ttl: float) -> dict[str, 
         "temporary": [one.temporary for one in incoming],
         "reply_to": [one.reply_to for one in incoming],
         "ttl": temporary_ttl,
-        "grace": WAKE_GRACE,
+        "grace": grace,
     }
 
 

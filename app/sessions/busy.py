@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 import orjson
 
 from app.errors import Busy
+from app.replies import MERGED
 from app.sessions.accept import Accepted, NewInteraction, accept
 from app.sessions.lanes import Lane
 
@@ -21,15 +22,18 @@ values (%(agent)s, %(session)s, %(temporary)s,
 """Makes the session if it is missing."""
 
 LOCK: LiteralString = """
-select lease_token is not null as leased from sessions where agent_id = %(agent)s and id = %(session)s for update
+select lease_token is not null as leased, leased_at from sessions
+where agent_id = %(agent)s and id = %(session)s for update
 """
 """Takes the session; no claim and no commit comes between."""
 
 WAITING: LiteralString = """
-select id::text as id, kind, payload::text as payload, reply_to from interactions
-where agent_id = %(agent)s and session_id = %(session)s and status = 'queued' and available_at <= now() order by seq
+select id::text as id, kind, payload::text as payload, reply_to, available_at from interactions
+where agent_id = %(agent)s and session_id = %(session)s and status = 'queued'
+  and (available_at <= clock_timestamp() or kind = 'chat') order by seq
 """
-"""What is due in the session; the first of it is running if the session is leased."""
+"""What is due in the session, and the chats that wait for their retry. By the clock: since `now()`, the transaction's
+start, others may have held the lock and accepted more."""
 
 SUPERSEDE: LiteralString = """
 update interactions set status = 'skipped', superseded_by = %(by)s::uuid, reason = %(reason)s, finished_at = now()
@@ -52,22 +56,31 @@ def accept_busy(lane: Lane, wanted: NewInteraction, policy: str, *, temporary_tt
     key: dict[str, Any] = {"agent": wanted.agent_id, "session": wanted.session_id}
     with lane.transaction() as connection:
         connection.execute(MAKE, {**key, "temporary": wanted.temporary, "ttl": temporary_ttl})
-        leased = connection.execute(LOCK, key).fetchall()[0].leased
+        session = connection.execute(LOCK, key).fetchall()[0]
         due = connection.execute(WAITING, key).fetchall()
-        waiting = [row for row in due[1 if leased else 0 :] if row.kind == "chat"]
+        running = _running(session, due)
+        waiting = [row for row in due if row.kind == "chat" and row.id != running]
         merged = _merged(wanted, waiting) if policy == "merge" else wanted
         accepted = accept(lane, [merged], temporary_ttl=temporary_ttl, window=window)[0]
         if accepted.duplicate:
             return Outcome(accepted, [], "")
         if policy == "reject":
-            if leased or due:
+            if session.leased or due:
                 raise Busy(retry_after=1)
             return Outcome(accepted, [], "")
-        reason = "merged into a newer message" if policy == "merge" else "dropped for a newer message"
+        reason = MERGED if policy == "merge" else "dropped for a newer message"
         if waiting:
             ids = [row.id for row in waiting]
             connection.execute(SUPERSEDE, {"by": accepted.id, "ids": ids, "reason": reason})
     return Outcome(accepted, waiting, reason)
+
+
+def _running(session: Any, due: list[Any]) -> str | None:
+    """What runs, if the session is leased: the first that was due when the lease was taken."""
+    if not session.leased:
+        return None
+    since = session.leased_at
+    return next((row.id for row in due if since is None or row.available_at <= since), None)
 
 
 def _merged(wanted: NewInteraction, waiting: list[Any]) -> NewInteraction:

@@ -6,33 +6,37 @@ from typing import Any, LiteralString
 from app.sessions.lanes import Lane
 
 LOCK: LiteralString = """
-select lease_token from sessions where agent_id = %(agent)s and id = %(session)s for update
+select lease_token, leased_at from sessions where agent_id = %(agent)s and id = %(session)s for update
 """
 """Takes the session; no claim and no commit comes between."""
 
 CANCEL: LiteralString = """
 with running as (
   select id from interactions
-  where agent_id = %(agent)s and session_id = %(session)s and status = 'queued' and available_at <= now()
-    and %(leased)s
+  where agent_id = %(agent)s and session_id = %(session)s and status = 'queued'
+    and available_at <= coalesce(%(leased_at)s, clock_timestamp()) and %(leased)s
   order by seq limit 1
 )
-update interactions i set status = 'cancelled', reason = %(reason)s, finished_at = now()
+update interactions i set status = 'cancelled', reason = %(reason)s, finished_at = clock_timestamp(),
+  woken_at = case when i.id in (select id from running) then coalesce(i.woken_at, %(leased_at)s) else i.woken_at end,
+  started_at = case when i.id in (select id from running) then coalesce(i.started_at, %(leased_at)s) end
 where i.agent_id = %(agent)s and i.session_id = %(session)s and i.status = 'queued'
   and (%(queued)s or i.id in (select id from running))
 returning i.id::text as id, i.kind, i.reply_to
 """
-"""Closes the interaction that is running (the first that is due) and, on request, all that wait."""
+"""Closes the interaction that is running (the first that was due when the lease was taken) and, on request, all that
+wait."""
 
 FENCE: LiteralString = """
-update sessions set lease_token = null, lease_worker = null, lease_until = null
-where agent_id = %(agent)s and id = %(session)s and lease_token is not null
+update sessions set lease_token = null, lease_worker = null, lease_until = null, blocked_until = null
+where agent_id = %(agent)s and id = %(session)s
 """
-"""Takes the lease away, so that whatever the worker still does can't be committed."""
+"""Takes the lease away, so that whatever the worker still does can't be committed; what a retry blocks is free."""
 
 WAITING: LiteralString = """
 select kind from interactions
-where agent_id = %(agent)s and session_id = %(session)s and status = 'queued' and available_at <= now()
+where agent_id = %(agent)s and session_id = %(session)s and status = 'queued'
+  and available_at <= clock_timestamp()
 order by seq limit 1
 """
 """What is left to run."""
@@ -58,7 +62,8 @@ def cancel(lane: Lane, agent_id: str, session_id: str, *, queued: bool, reason: 
         if not found:
             return None
         token: int | None = found[0].lease_token
-        options = {"leased": token is not None, "queued": queued, "reason": reason}
+        lease = {"leased": token is not None, "leased_at": found[0].leased_at}
+        options = {**lease, "queued": queued, "reason": reason}
         closed = connection.execute(CANCEL, key | options).fetchall()
         if closed:
             connection.execute(FENCE, key)

@@ -1,4 +1,8 @@
-"""Claim: take the leases of sessions with due work, and that work, in one round trip; keep or give back leases."""
+"""Claim: take the leases of sessions with due work, and that work, in one round trip; keep or give back leases.
+
+The statements are prepared once and planned without looking at the tables' sizes (see `lanes`). `offset 0` keeps the
+planner from turning a look-up by key for each session into one pass over all of them.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,49 +16,69 @@ SMALL_BODY = 65_536
 """Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
 
 LEASE: LiteralString = """
-with wanted as (
-  select * from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
-), ready as (
-  select s.agent_id, s.id from sessions s join wanted w using (agent_id, id)
+with ready as (
+  select s.agent_id, s.id from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
+  join sessions s on s.agent_id = w.agent_id and s.id = w.id
   where s.lease_token is null and (s.blocked_until is null or s.blocked_until <= now())
     and (not s.careful or %(alone)s)
-    and exists (select from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
-      and i.status = 'queued' and i.available_at <= now())
+    and (select true from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
+      and i.status = 'queued' and i.available_at <= now() order by i.seq limit 1)
   order by s.agent_id, s.id for update of s skip locked
 )
 update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
-  lease_until = now() + %(lease)s * interval '1 second'
+  lease_until = now() + %(lease)s * interval '1 second', leased_at = now()
 from ready r where s.agent_id = r.agent_id and s.id = r.id
 returning s.agent_id, s.id, s.state::text as state, s.history_start, s.message_count, s.careful
 """
 """Leases those named sessions that nobody holds and that have due work; skips what another transaction has locked."""
 
+LEASE_ONE: LiteralString = LEASE.replace(" skip locked", "")
+"""The same for a session by itself, but it waits: who holds the lock may be a request, which looks for no work after.
+
+The lane's lock_timeout bounds that: a request stopped in the middle of its transaction must not hold up a worker.
+"""
+
 DUE: LiteralString = """
 select i.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(limits)s::int[]) as w(agent_id, id, most)
-join sessions s on s.agent_id = w.agent_id and s.id = w.id and s.lease_token = %(token)s
+cross join lateral (select s.careful, s.lease_token from sessions s
+  where s.agent_id = w.agent_id and s.id = w.id offset 0) s
 cross join lateral (
   select i.id::text as id, i.agent_id, i.session_id, i.seq, i.kind, i.name, i.payload::text as payload,
     case when octet_length(i.body) <= %(small)s then i.body end as body,
-    octet_length(i.body) > %(small)s as has_large_body, i.attempts, i.accepted_at, i.scheduled_for, i.reply_to
+    octet_length(i.body) > %(small)s as has_large_body, i.attempts, i.accepted_at, i.scheduled_for, i.reply_to,
+    case when w.most = 1 and i.kind = 'chat' then (
+      select n.id::text from interactions n
+      where n.agent_id = w.agent_id and n.session_id = w.id and n.status = 'queued' and n.kind = 'chat'
+        and n.seq > i.seq and n.available_at <= now() order by n.seq limit 1) end as newer_chat
   from interactions i
   where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
   order by i.seq limit case when s.careful then 1 else w.most end
-) i order by i.seq
+) i where s.lease_token = %(token)s order by i.seq
 """
 """The due work of the sessions just leased, in order. A statement of its own: it must see what the last holder did."""
 
 RENEW: LiteralString = """
+with held as (
+  select h.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
+  cross join lateral (select s.lease_token from sessions s
+    where s.agent_id = h.agent_id and s.id = h.id offset 0) s
+  where s.lease_token = h.token
+)
 update sessions s set lease_until = now() + %(lease)s * interval '1 second'
-from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
-where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
+from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
 returning s.lease_token as token, s.agent_id, s.id
 """
 """Prolongs leases that are still held; returns those."""
 
 RELEASE: LiteralString = """
+with held as (
+  select h.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
+  cross join lateral (select s.lease_token from sessions s
+    where s.agent_id = h.agent_id and s.id = h.id offset 0) s
+  where s.lease_token = h.token
+)
 update sessions s set lease_token = null, lease_worker = null, lease_until = null
-from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
-where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
+from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
 """
 """Gives leases back without a turn."""
 
@@ -90,7 +114,10 @@ class Lease:
 
 @dataclass(slots=True)
 class ClaimedSession:
-    """A leased session with its state (JSON text; None before `setup`) and its due work in order."""
+    """A leased session with its state (JSON text; None before `setup`) and its due work in order.
+
+    newer_chat: where work is claimed one by one, the chat that waits behind the one claimed.
+    """
 
     lease: Lease
     state: str | None
@@ -99,6 +126,7 @@ class ClaimedSession:
     careful: bool
     work: list[Work] = field(default_factory=list)
     large_bodies: set[str] = field(default_factory=set)
+    newer_chat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +153,8 @@ def claim(
     }
     lease = {"worker": worker_id, "lease": lease_seconds, "alone": len(wanted) == 1}
     due = {"limits": [one.limit for one in wanted], "small": SMALL_BODY}
-    leased, work = lane.fetch_together((LEASE, keys | lease), (DUE, keys | due))
+    statement = LEASE_ONE if len(wanted) == 1 else LEASE
+    leased, work = lane.fetch_together((statement, keys | lease), (DUE, keys | due))
     found = {
         (row.agent_id, row.id): ClaimedSession(
             Lease(row.agent_id, row.id, token), row.state, row.history_start, row.message_count, row.careful
@@ -135,6 +164,7 @@ def claim(
     for row in work:
         session = found[row.agent_id, row.session_id]
         session.work.append(_work(row))
+        session.newer_chat = row.newer_chat
         if row.has_large_body:
             session.large_bodies.add(row.id)
     return [found[key] for one in wanted if (key := (one.agent_id, one.session_id)) in found]

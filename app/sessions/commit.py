@@ -16,6 +16,10 @@ with changed as (
   select * from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[], %(states)s::text[],
     %(added)s::int[], %(hidden)s::int[], %(releases)s::boolean[], %(blocks)s::float8[])
   as c(agent_id, id, token, state, added, hidden, release, block)
+), mine as (
+  select c.* from changed c cross join lateral (select s.lease_token from sessions s
+    where s.agent_id = c.agent_id and s.id = c.id offset 0) s
+  where s.lease_token = c.token
 ), held as (
   update sessions s set
     state = case when c.state is null then s.state else c.state::jsonb end,
@@ -29,7 +33,7 @@ with changed as (
     careful = s.careful and not c.release,
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
     updated_at = now()
-  from changed c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token
+  from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token
   returning s.agent_id, s.id, c.token, s.message_count - c.added as first
 ), finished as (
   update interactions i set
@@ -48,7 +52,7 @@ with changed as (
     %(f_woken)s::float8[], %(f_started)s::float8[], %(f_reasons)s::text[], %(f_superseded)s::uuid[])
   as f(id, agent_id, session_id, status, result, error, usage, attempt, delay, woken, started, reason, superseded_by)
   join held h on h.agent_id = f.agent_id and h.id = f.session_id
-  where i.id = f.id and i.status = 'queued'
+  where i.id = f.id and i.finished_at is null
 ), said as (
   insert into messages (agent_id, session_id, seq, role, content, data, interaction_id)
   select m.agent_id, m.session_id, h.first + m.place, m.role, m.content::json, m.data::json, m.interaction_id

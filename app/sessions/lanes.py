@@ -20,8 +20,15 @@ T = TypeVar("T")
 Statement = tuple[LiteralString, Sequence[Any] | dict[str, Any]]
 
 CONNECT_TIMEOUT = 5
+INDEXED = (
+    "-c plan_cache_mode=force_generic_plan"
+    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+)
+"""Every hot statement looks its few rows up by index. So it is planned once, not at each call (which cost as much as
+running it), and a plan made while the tables were small must not say anything else."""
+HASTY = "-c synchronous_commit=off -c lock_timeout=500ms"
 STORE_GONE = (psycopg.OperationalError, psycopg.InterfaceError)
-TRY_AGAIN = (pg.DeadlockDetected, pg.SerializationFailure)
+TRY_AGAIN = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 RETRIES = 5
 
 
@@ -88,8 +95,8 @@ class Lane:
 
     def _open(self) -> psycopg.Connection[Any]:
         options: dict[str, Any] = {"prepare_threshold": None if self._settings.database_pooled else 2}
-        if not self._durable and not self._settings.database_pooled:
-            options["options"] = "-c synchronous_commit=off"
+        if not self._settings.database_pooled:
+            options["options"] = INDEXED if self._durable else f"{INDEXED} {HASTY}"
         try:
             return psycopg.connect(
                 self._settings.database_url,

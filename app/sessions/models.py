@@ -58,8 +58,9 @@ class ApiKey(Base):
 class SessionRow(Base):
     """One session: its state and its lease. `state` is null until `setup` has run.
 
-    A lease is `lease_token` (the fencing token) until `lease_until`. `careful` means that a worker crashed while it
-    held the session: its next interactions run one by one, each announced before it starts, to find the culprit.
+    A lease is `lease_token` (the fencing token) until `lease_until`; what runs under it was due at `leased_at`.
+    `careful` means that a worker crashed while it held the session: its next interactions run one by one, each
+    announced before it starts, to find the culprit.
     Until `blocked_until` the session waits for the retry of a blocking interaction.
     Nothing here that changes with a turn is indexed (but for temporary sessions), so that updates stay HOT.
     """
@@ -82,6 +83,7 @@ class SessionRow(Base):
     lease_token: Mapped[int | None] = mapped_column(BigInteger)
     lease_worker: Mapped[int | None] = mapped_column(BigInteger)
     lease_until: Mapped[datetime | None] = mapped_column(Time)
+    leased_at: Mapped[datetime | None] = mapped_column(Time)
     careful: Mapped[bool] = mapped_column(Boolean, server_default="false")
     blocked_until: Mapped[datetime | None] = mapped_column(Time)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
@@ -89,12 +91,16 @@ class SessionRow(Base):
 
 
 class InteractionRow(Base):
-    """One unit of work. `seq` is the order of acceptance; `errors` has an entry for each failed attempt."""
+    """One unit of work. `seq` is the order of acceptance; `errors` has an entry for each failed attempt.
+
+    The condition on `wake_at` in its index holds always. It is there so that only rescue, which repeats it, can use
+    that index: a claim planned while the queue was short would scan all of it when it is long.
+    """
 
     __tablename__ = "interactions"
     __table_args__ = (
         Index("interactions_queued", "agent_id", "session_id", "seq", postgresql_where=text("status = 'queued'")),
-        Index("interactions_wake", "wake_at", postgresql_where=text("status = 'queued'")),
+        Index("interactions_wake", "wake_at", postgresql_where=text("status = 'queued' and wake_at > '-infinity'")),
         Index(
             "interactions_dedupe",
             "agent_id",

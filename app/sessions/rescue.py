@@ -53,7 +53,8 @@ DUE: LiteralString = """
 select i.id, i.agent_id, i.session_id, i.kind, s.id is null as missing, s.lease_token,
   s.lease_until < now() as expired
 from (select id, agent_id, session_id, kind, wake_at from interactions
-  where status = 'queued' and wake_at <= now() order by wake_at limit %(batch)s for update skip locked) i
+  where status = 'queued' and wake_at > '-infinity' and wake_at <= now()
+  order by wake_at limit %(batch)s for update skip locked) i
 left join sessions s on s.agent_id = i.agent_id and s.id = i.session_id
 order by i.wake_at
 """

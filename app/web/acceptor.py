@@ -9,7 +9,7 @@ import psycopg
 
 from app.batching import GroupFlush
 from app.errors import Internal, Problem, StoreAway, StoreAwayError
-from app.sessions.accept import Accepted, NewInteraction, accept
+from app.sessions.accept import WAKE_GRACE, Accepted, NewInteraction, accept
 from app.sessions.lanes import Lane
 from app.settings import Settings
 from app.wakes import Wake, WakePublisher
@@ -43,7 +43,7 @@ class Acceptor:
         """Accept an interaction; it is in Postgres when this returns. Raises `StoreAway`."""
         ticket = _Ticket(wanted)
         ticket.over.acquire()
-        self._flusher.add(ticket)
+        self._flusher.flush_here(ticket)
         ticket.over.acquire()
         if ticket.accepted is None:
             raise ticket.problem or Internal()
@@ -80,6 +80,7 @@ class Acceptor:
                     wanted,
                     temporary_ttl=self._settings.temporary_ttl,
                     window=self._settings.dedupe_window,
+                    grace=0.0 if self._wakes.away else WAKE_GRACE,
                 )
             except StoreAwayError:
                 if time.monotonic() > give_up:

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from app.agents.requests import decode_response
 from app.agents.spec import AgentSpec
-from app.replies import problem_of
+from app.replies import MERGED, problem_of
 from app.sessions.accept import Accepted, NewInteraction
 from app.web.front import Front
 from app.web.lean import LeanResponse
@@ -56,7 +56,7 @@ def accept_and_wait(front: Front, spec: AgentSpec, wanted: NewInteraction) -> tu
         while True:
             waiter.over.wait(max(give_up - time.monotonic(), 0))
             document = waiter.document
-            if document is None or not (document.get("reason") or "").startswith("merged"):
+            if document is None or document.get("reason") != MERGED:
                 return accepted, document
             waiter = front.replies.expect(document["supersededBy"], eager=True)
     finally:

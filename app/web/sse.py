@@ -8,6 +8,7 @@ import orjson
 from flask import Response
 
 from app.agents.spec import AgentSpec
+from app.replies import MERGED
 from app.sessions.accept import NewInteraction
 from app.web.endings import ENDS, LATE, ending
 from app.web.front import Front
@@ -93,16 +94,29 @@ class InteractionStream:
                     yield self._own(made_up)
                 return
             if frame is None:
-                give_up = time.monotonic() + LATE
+                document = self._waiter.document
+                if document is not None and document.get("reason") == MERGED:
+                    yield self._follow(document["supersededBy"])
+                elif document is not None:
+                    give_up = time.monotonic() + LATE
                 continue
             event = orjson.loads(frame[1])
             mine = event.get("interactionId") == self._waiter.interaction_id
+            if mine and event["type"] == "error" and event["error"].get("detail") == MERGED:
+                yield self._follow(event["error"]["supersededBy"])
+                continue
             if mine or self._all:
                 self._sent = frame[0]
                 yield _frame(frame[0], event["type"], {"eventId": frame[0], **event})
             has_message = has_message or (mine and event["type"] == "message")
             if mine and event["type"] in ENDS:
                 return
+
+    def _follow(self, newer: str) -> bytes:
+        """Go on with the chat that took this one's messages over."""
+        self._front.replies.forget(self._waiter)
+        self._waiter = self._front.replies.expect(newer, eager=True, on_over=lambda _: self._frames.put(None))
+        return self._own({"type": "accepted", "interactionId": newer})
 
     def _own(self, event: dict[str, object]) -> bytes:
         """A frame of this stream only; its id resumes from the session event sent before it."""

@@ -73,7 +73,7 @@ create table interactions (
   lease_token bigint
 );
 create index interactions_queued on interactions (agent_id, session_id, seq) where status = 'queued';
-create index interactions_wake on interactions (wake_at) where status = 'queued';
+create index interactions_wake on interactions (wake_at) where status = 'queued' and wake_at > '-infinity';
 create unique index interactions_dedupe on interactions (agent_id, dedupe_source, dedupe_key)
   where dedupe_key is not null;
 create index interactions_history on interactions (agent_id, session_id, seq);
