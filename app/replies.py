@@ -5,7 +5,6 @@ from typing import Any
 
 from app.errors import Problem
 
-
 MERGED = "merged into a newer message"
 """The reason of a chat whose messages a newer one took over: whoever waits for it gets the newer one's reply."""
 

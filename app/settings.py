@@ -11,6 +11,7 @@ from app.errors import SettingsError
 
 QUEUES = ("chat", "hooks", "jobs")
 """The Celery queues that wakes travel on."""
+SHORTEST_KEY = 32
 
 
 def _postgres_url(url: str) -> str:
@@ -38,6 +39,13 @@ def _queue_list(names: str) -> str:
     return names
 
 
+def _signing_key(key: str) -> str:
+    if key and len(key) < SHORTEST_KEY:
+        message = f"must have {SHORTEST_KEY} characters or more (RFC 7518, 3.2)"
+        raise ValueError(message)
+    return key
+
+
 class Settings(BaseModel):
     """Every setting, named as its environment variable in lower case. Times are in seconds, sizes in bytes."""
 
@@ -61,7 +69,9 @@ class Settings(BaseModel):
     frame_limit: int = Field(1_000_000, ge=1_000, description="largest WebSocket message")
     ping_interval: float = Field(20, gt=0, le=55, description="between WebSocket pings and SSE comments")
     allowed_origins: str = Field("*", description="WebSocket origins, separated by commas; * allows all")
-    session_token_secret: str = Field("", description="key that signs session tokens (HS256); 32 characters or more")
+    session_token_secret: Annotated[str, AfterValidator(_signing_key)] = Field(
+        "", description="key that signs session tokens (HS256); 32 characters or more"
+    )
     auth_failures_per_minute: int = Field(60, ge=1, description="wrong keys from one address before a 429")
 
     worker_pool: Literal["threads", "prefork", "solo"] = Field("threads", description="Celery's pool")

@@ -7,7 +7,7 @@ put together here rather than by `apply_async`, which costs three times as much 
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ QUEUE_OF_KIND = {"chat": "chat", "socket": "chat", "hook": "hooks", "job": "jobs
 LINGER = 0.01
 """Seconds that hook and job wakes gather for while others were published so recently; a lone one leaves at once."""
 BACKLOG = 100_000
+SPREAD = 4
 """Wakes that may wait for a slow broker; further ones are left to rescue."""
 
 log = logging.getLogger("pumice.wakes")
@@ -50,6 +51,15 @@ Message = tuple[str, str, list[Any]]
 """Queue, task and arguments of a Celery message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A message that is ready to be sent: its queue, its task and its arguments."""
+
+    queue: str
+    task: str
+    arguments: list[Any]
+
+
 class WakePublisher:
     """Publishes wakes from a thread of its own; callers never wait and never fail.
 
@@ -61,9 +71,7 @@ class WakePublisher:
         self._instead = instead
         self._broker = settings.broker
         self._wake_size = settings.wake_size
-        self._flusher: GroupFlush[Wake | tuple[str, list[Any]]] = GroupFlush(
-            "pumice-wakes", self._publish, 10_000, linger=LINGER
-        )
+        self._flusher: GroupFlush[Wake | Order] = GroupFlush("pumice-wakes", self._publish, 10_000, linger=LINGER)
         self._producer: Producer | None = None
         self.away = False
         self._published = 0.0
@@ -77,14 +85,20 @@ class WakePublisher:
 
     def fan_out(self, agent_id: str, job: str, scheduled_for: str) -> None:
         """Have a tick fanned out soon. `scheduled_for` is ISO 8601."""
-        self._flusher.add((FAN_OUT, [agent_id, job, scheduled_for]))
+        self._flusher.add(Order("jobs", FAN_OUT, [agent_id, job, scheduled_for]))
+
+    def spread(self, keys: Sequence[tuple[str, str]], queue: str) -> None:
+        """Have sessions that one wake held run by several workers: `SPREAD` messages, each of which may do the same."""
+        size = -(-len(keys) // SPREAD)
+        groups = [[list(key) for key in keys[start : start + size]] for start in range(0, len(keys), size)]
+        self._flusher.add(*(Order(queue, RUN_SESSIONS, [group]) for group in groups))
 
     def stop(self) -> None:
         """Publish what is left and close the connection."""
         self._flusher.stop()
         self._close()
 
-    def _publish(self, batch: list[Wake | tuple[str, list[Any]]]) -> None:
+    def _publish(self, batch: list[Wake | Order]) -> None:
         messages = _messages(batch, self._wake_size)
         try:
             producer = self._connected()
@@ -139,7 +153,7 @@ def publish(producer: Producer, queue: str, task: str, arguments: list[Any]) -> 
     )
 
 
-def _messages(batch: list[Wake | tuple[str, list[Any]]], size: int) -> list[Message]:
+def _messages(batch: list[Wake | Order], size: int) -> list[Message]:
     """Queue, task and arguments of each message: lone wakes by themselves, the others up to `size` in one."""
     together: dict[str, list[list[str]]] = {}
     messages: list[Message] = []
@@ -150,5 +164,5 @@ def _messages(batch: list[Wake | tuple[str, list[Any]]], size: int) -> list[Mess
             together.setdefault(one.queue, []).append([one.agent_id, one.session_id])
     for queue, keys in together.items():
         messages += [(queue, RUN_SESSIONS, [keys[start : start + size]]) for start in range(0, len(keys), size)]
-    messages += [("jobs", one[0], one[1]) for one in batch if not isinstance(one, Wake)]
+    messages += [(one.queue, one.task, one.arguments) for one in batch if isinstance(one, Order)]
     return messages

@@ -86,7 +86,7 @@ class Runtime:
     def _run_instead(self, messages: list[Message]) -> None:
         """Run here what the broker does not take. What finds no place is woken again by rescue."""
         for _, task, arguments in messages:
-            if self._places.acquire(blocking=False):
+            if not self.runner.stopping and self._places.acquire(blocking=False):
                 run = self.run_sessions if task == RUN_SESSIONS else self._fan_out_named
                 self._instead.submit(run, *arguments).add_done_callback(lambda _: self._places.release())
 

@@ -28,7 +28,7 @@ from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_bod
 from app.sessions.commit import SessionCommit
 from app.sessions.lanes import Lanes
 from app.settings import Settings
-from app.wakes import Wake, WakePublisher
+from app.wakes import QUEUE_OF_KIND, WakePublisher
 from workers.careful import CarefulGate
 from workers.committer import Committer, Finished
 from workers.loop import EventLoop
@@ -36,6 +36,10 @@ from workers.runs import Runs, SessionRun
 
 TURNS_PER_CLAIM = 100
 COMMIT_WAIT = 90.0
+BUDGET = 0.1
+"""Seconds after which a wake of slow sessions hands those that have not started to other workers."""
+SLOW_SESSION = 0.02
+"""Seconds for a session that are slow."""
 LOOP_GRACE = 5.0
 """Seconds past its limit that an async turn has to end by itself before it is abandoned."""
 
@@ -51,7 +55,16 @@ class Batch:
 
     def __init__(self, runs: Sequence[SessionRun]) -> None:
         self.started = time.monotonic()
+        self.size = len(runs)
         self.waiting = deque(runs)
+
+    def is_slow(self, now: float) -> bool:
+        """Whether its sessions take so long that those which wait had better go to other workers.
+
+        The mean is what counts: a wake of a hundred short turns may take long on a busy machine and is best left alone.
+        """
+        elapsed = now - self.started
+        return elapsed > BUDGET and elapsed / (self.size - len(self.waiting) or 1) > SLOW_SESSION
 
     def take(self) -> SessionRun | None:
         """The next session, if there is one left."""
@@ -296,9 +309,8 @@ class Runner:
             log.warning("hand_back_failed sessions=%d error=%s", len(mine), error)
         for run in mine:
             self.runs.remove(run)
-        self._parts.wakes.wake(
-            Wake.of(run.lease.agent_id, run.lease.session_id, run.claimed.work[0].kind, alone=True) for run in mine
-        )
+        queue = QUEUE_OF_KIND[mine[0].claimed.work[0].kind]
+        self._parts.wakes.spread([(run.lease.agent_id, run.lease.session_id) for run in mine], queue)
 
 
 def _needs_loop(run: SessionRun) -> bool:

@@ -16,8 +16,6 @@ from workers.committer import Finished
 from workers.runs import SessionRun
 from workers.turns import Parts, Runner
 
-BUDGET = 0.1
-"""Seconds after which a wake's sessions that have not started are handed to other workers."""
 INTERVAL = 0.05
 
 log = logging.getLogger("pumice.watch")
@@ -51,7 +49,7 @@ class Watcher:
 
     def _pass(self, now: float) -> None:
         for batch in list(self._runner.batches):
-            if now - batch.started > BUDGET and batch.waiting:
+            if batch.waiting and batch.is_slow(now):
                 waiting = []
                 while run := batch.take():
                     waiting.append(run)

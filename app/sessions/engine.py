@@ -13,4 +13,6 @@ def make_engine(settings: Settings) -> Engine:
     if settings.database_pooled:
         arguments["prepare_threshold"] = None
     url = settings.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(url, pool_size=5, max_overflow=5, pool_timeout=5, pool_pre_ping=True, connect_args=arguments)
+    pool = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5, "pool_pre_ping": True}
+    # Errors are logged, and the parameters of a statement are what clients and authors wrote.
+    return create_engine(url, **pool, hide_parameters=True, connect_args=arguments)

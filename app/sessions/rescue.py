@@ -81,8 +81,10 @@ with broken as (
   from interactions i join freed f on f.agent_id = i.agent_id and f.id = i.session_id
   where i.status = 'queued' and i.available_at <= now() order by i.agent_id, i.session_id, i.seq
 ), blamed as (
-  select h.*, 1 + (select count(*) from jsonb_array_elements(coalesce(h.errors, '[]')) e
-    where e ->> 'type' = 'WorkerLost') as crashes
+  select h.*, 1 + (select count(*) filter (where e ->> 'type' = 'WorkerLost')
+      - coalesce(max(lost) filter (where e ->> 'type' = 'Retried'), 0)
+    from (select e, count(*) filter (where e ->> 'type' = 'WorkerLost') over (order by place) as lost
+      from jsonb_array_elements(coalesce(h.errors, '[]')) with ordinality as all_errors(e, place)) counted) as crashes
   from heads h where not h.careful or h.started_at is not null
 )
 update interactions i set attempts = b.attempts + 1, started_at = null,
@@ -95,7 +97,8 @@ update interactions i set attempts = b.attempts + 1, started_at = null,
 from blamed b where i.id = b.id
 returning i.id::text as id, i.agent_id, i.session_id, i.kind, i.status, i.reply_to, i.attempts
 """
-"""Frees expired leases and adds an attempt to what was running; a culprit that did it too often is dead."""
+"""Frees expired leases and adds an attempt to what was running; a culprit that did it too often, since it was accepted
+or an operator queued it again, is dead."""
 
 POSTPONE: LiteralString = """
 update interactions i set wake_at = greatest(now() + %(again)s * interval '1 second', i.available_at)
@@ -143,7 +146,8 @@ def rescue(lane: Lane, *, crash_limit: int) -> Findings | None:
             dead = [row for row in broken if row.status == "dead"]
         leased = [row.id for row in due if row.lease_token is not None and not row.expired]
         connection.execute(POSTPONE, {"ids": leased, "again": 1.0})
-        connection.execute(POSTPONE, {"ids": [row.id for row in due if row.id not in set(leased)], "again": WAKE_AGAIN})
+        unleased = [row.id for row in due if row.lease_token is None or row.expired]
+        connection.execute(POSTPONE, {"ids": unleased, "again": WAKE_AGAIN})
     free = [row for row in due if row.lease_token is None or row.expired]
     careful = {(row.agent_id, row.session_id) for row in free if row.expired}
     wakes = dict.fromkeys((row.agent_id, row.session_id, row.kind) for row in free)

@@ -1,4 +1,8 @@
-"""Who is asking: keys, looked up by their hash and cached for a few seconds; wrong ones are counted by address."""
+"""Who is asking: keys, looked up by their hash and cached for a few seconds; wrong ones are counted by address.
+
+An address that guessed too often is told so, but its valid keys go on working: many clients may share an address (that
+of a router or proxy), and one of them must not lock the others out.
+"""
 
 import hmac
 import threading
@@ -45,23 +49,25 @@ class Keys:
         Raises `Unauthorized` for a missing or wrong key, `Forbidden` for a public key where a secret one is needed,
         `TooMany` when the address failed too often, `StoreAway`.
         """
-        key = self._find(given, address) if given else None
+        key = self._find(given) if given else None
         if key is None or (agent_id is not None and key.agent_id != agent_id):
+            if not given:
+                message = "The API key is missing."
+                raise Unauthorized(message)
             self._note_failure(address)
-            what = "The API key is missing." if not given else "The API key is wrong, revoked or of another agent."
-            raise Unauthorized(what)
+            message = "The API key is wrong, revoked or of another agent."
+            raise Unauthorized(message)
         if secret and key.kind != "secret":
             message = "This needs a secret key."
             raise Forbidden(message)
         return key
 
-    def _find(self, given: str, address: str) -> Key | None:
+    def _find(self, given: str) -> Key | None:
         digest = hash_key(given)
         now = time.monotonic()
         expires, key = self._cache.get(digest, (0.0, None))
         if expires > now:
             return key
-        self._refuse_guesser(address)
         try:
             with self._lanes.borrow() as lane:
                 rows: list[Any] = lane.fetch(FIND, {"hash": digest})
@@ -74,17 +80,16 @@ class Keys:
         self._cache[digest] = (now + CACHE_SECONDS, key)
         return key
 
-    def _refuse_guesser(self, address: str) -> None:
-        since, count = self._failures.get(address, (0.0, 0))
-        left = since + WINDOW - time.monotonic()
-        if count >= self._limit and left > 0:
-            message = "Too many wrong keys came from this address."
-            raise TooMany(message, retry_after=left)
-
     def _note_failure(self, address: str) -> None:
+        """Count a wrong key. Raises `TooMany` for one more than the limit."""
         now = time.monotonic()
         with self._lock:
             since, count = self._failures.get(address, (now, 0))
+            if now - since >= WINDOW:
+                since, count = now, 0
             if len(self._failures) >= CACHE_SIZE:
                 self._failures.clear()
-            self._failures[address] = (since, count + 1) if now - since < WINDOW else (now, 1)
+            self._failures[address] = since, count + 1
+        if count >= self._limit:
+            message = "Too many wrong keys came from this address."
+            raise TooMany(message, retry_after=since + WINDOW - now)

@@ -65,7 +65,7 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
         kind="chat",
         name=None,
         payload=payload,
-        dedupe=("chat", repeat_key) if repeat_key else None,
+        dedupe=(_source(only), repeat_key) if repeat_key else None,
         temporary=temporary,
         reply_to=None if prefers_async() else front.front_id,
     )
@@ -78,6 +78,11 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
     if document is None:
         return accepted_response(accepted.id, accepted.session_id)
     return chat_answer(document, accepted.session_id)
+
+
+def _source(only: str | None) -> str:
+    """Among which chats a repeat is looked for: a client with a session token must get no other session's answer."""
+    return "chat" if only is None else f"chat:{only}"
 
 
 def _wants_stream(incoming: Request) -> bool:

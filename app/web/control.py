@@ -16,6 +16,7 @@ from app.web.incoming import either, json_object
 from app.web.sessions import LAST_SEQ, authorised, page_limit, page_number
 
 CANCELLED = "cancelled through the API"
+FILTERS = {"status", "kind", "name", "sessionId", "session_id"}
 
 
 def control_blueprint(front: Front) -> Blueprint:
@@ -51,7 +52,10 @@ def control_blueprint(front: Front) -> Blueprint:
     @blueprint.post("/interactions/<action>")
     def act_on_many(agent_id: str, action: str) -> Response:
         spec = authorised(front, agent_id)
-        return _act(front, spec.id, action, _filter(json_object(request), None))
+        body = json_object(request)
+        if unknown := set(body) - FILTERS:  # a misspelt filter would let through all that it was to keep out
+            raise InvalidField(min(unknown), f"is no filter; they are {', '.join(sorted(FILTERS))}")
+        return _act(front, spec.id, action, _filter(body, None))
 
     @blueprint.post("/interactions/<interaction_id>/<action>")
     def act_on_one(agent_id: str, interaction_id: str, action: str) -> Response:

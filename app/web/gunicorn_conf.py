@@ -21,14 +21,15 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Close the sockets as soon as the stop signal comes; gunicorn waits for what is left."""
+    """Close what is idle as soon as the stop signal comes; gunicorn waits for what is left."""
+    from app.web.stopping import prepare  # noqa: PLC0415 (only once gunicorn has patched everything)
+
+    close = prepare(worker)
     stop = signal.getsignal(signal.SIGTERM)
 
-    def close_sockets(number: int, frame: Any) -> None:
-        import gevent  # noqa: PLC0415 (only once gunicorn has patched everything)
-
-        gevent.spawn(worker.wsgi.extensions["pumice.sockets"].close_all)
+    def close_and_stop(number: int, frame: Any) -> None:
+        close()
         if callable(stop):
             stop(number, frame)
 
-    signal.signal(signal.SIGTERM, close_sockets)
+    signal.signal(signal.SIGTERM, close_and_stop)

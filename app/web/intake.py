@@ -32,7 +32,10 @@ class Intake:
 
     def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         """Accept durably. Raises `TooMany`, `Busy`, `StoreAway`; then nothing was written."""
-        self._limits.admit(wanted.agent_id, wanted.session_id)
+        with self._limits.place(wanted.agent_id, wanted.session_id):
+            return self._accept(spec, wanted)
+
+    def _accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         policy = spec.cls.on_busy
         if wanted.kind != "chat" or policy == "queue":
             return self._acceptor.accept(wanted)

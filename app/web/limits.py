@@ -1,12 +1,17 @@
 """Backpressure: how much may wait for one session and for one agent before requests get a 429.
 
-Each front counts what it accepted since it last looked into Postgres, and looks again when that reaches the limit. So a
-front alone is exact, several together may go over by what the others accepted since; and a session far from its limit
-costs no query.
+Each front counts what it accepted since it last looked into Postgres, and looks again when that reaches the limit;
+what is being accepted at the moment, which Postgres may not show yet, counts as well. So a front that has looked once
+is exact, several together may go over by what the others accepted since; and a session far from its limit costs no
+query.
 """
 
 import threading
-from typing import LiteralString
+import time
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
 
 from app.errors import TooMany
 from app.sessions.lanes import Lanes
@@ -32,33 +37,71 @@ class QueueLimits:
     """The limits of one front process."""
 
     def __init__(self, settings: Settings, lanes: Lanes) -> None:
+        self._sessions = _Queues(lanes, "session", SESSION_QUEUE, settings.queue_limit)
+        self._agents = _Queues(lanes, "agent", AGENT_QUEUE, settings.agent_queue_limit, rest=RETRY_AFTER)
+
+    @contextmanager
+    def place(self, agent_id: str, session_id: str) -> Iterator[None]:
+        """Count in an interaction that is accepted meanwhile.
+
+        Raises `TooMany` when a queue is full, `StoreAwayError`.
+        """
+        key = {"agent": agent_id, "session": session_id}
+        with self._sessions.place((agent_id, session_id), key), self._agents.place(agent_id, key):
+            yield
+
+
+class _Queues:
+    """The queues of sessions, or those of agents. rest: seconds for which one that was found full is not looked at."""
+
+    def __init__(self, lanes: Lanes, what: str, query: LiteralString, limit: int, *, rest: float = 0.0) -> None:
         self._lanes = lanes
-        self._session_limit = settings.queue_limit
-        self._agent_limit = settings.agent_queue_limit
-        self._sessions: dict[tuple[str, str], int] = {}
-        self._agents: dict[str, int] = {}
+        self._what = what
+        self._query = query
+        self._limit = limit
+        self._rest = rest
+        self._waiting: dict[Hashable, int] = {}
+        self._entering: Counter[Hashable] = Counter()
+        self._full_until: dict[Hashable, float] = {}
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
 
-    def admit(self, agent_id: str, session_id: str) -> None:
-        """Count one more interaction in. Raises `TooMany` when a queue is full, `StoreAwayError`."""
-        session = (agent_id, session_id)
-        waiting = self._sessions.get(session, 0)
-        if waiting >= self._session_limit:
-            waiting = self._count(SESSION_QUEUE, agent_id, session_id, self._session_limit)
-            if waiting >= self._session_limit:
-                raise TooMany(f"{waiting} interactions wait for this session already.", retry_after=RETRY_AFTER)
-        total = self._agents.get(agent_id, 0)
-        if total >= self._agent_limit:
-            total = self._count(AGENT_QUEUE, agent_id, session_id, self._agent_limit)
-            if total >= self._agent_limit:
-                raise TooMany(f"{total} interactions wait for this agent already.", retry_after=RETRY_AFTER)
+    @contextmanager
+    def place(self, key: Hashable, parameters: dict[str, Any]) -> Iterator[None]:
+        """Hold a place in a queue until what takes it is in Postgres. Raises `TooMany`, `StoreAwayError`."""
+        if not self._enter(key):
+            with self._looking:
+                if not self._enter(key):
+                    self._look(key, parameters)
+                    if not self._enter(key):
+                        message = f"{self._waiting.get(key, self._limit)} interactions wait for this {self._what} already."
+                        raise TooMany(message, retry_after=RETRY_AFTER)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._entering[key] -= 1
+                if not self._entering[key]:
+                    del self._entering[key]
+
+    def _enter(self, key: Hashable) -> bool:
         with self._lock:
-            if len(self._sessions) >= TRACKED:
-                self._sessions.clear()
-            self._sessions[session] = waiting + 1
-            self._agents[agent_id] = total + 1
+            waiting = self._waiting.get(key, 0)
+            if waiting >= self._limit:
+                return False
+            if len(self._waiting) >= TRACKED:
+                self._waiting.clear()
+            self._waiting[key] = waiting + 1
+            self._entering[key] += 1
+            return True
 
-    def _count(self, query: LiteralString, agent_id: str, session_id: str, limit: int) -> int:
+    def _look(self, key: Hashable, parameters: dict[str, Any]) -> None:
+        """Count anew. Whoever enters during the query counts twice rather than not at all."""
+        if time.monotonic() < self._full_until.get(key, 0.0):
+            return
+        entering = self._entering[key]
         with self._lanes.borrow() as lane:
-            rows = lane.fetch(query, {"agent": agent_id, "session": session_id, "limit": limit})
-        return int(rows[0].waiting)
+            rows = lane.fetch(self._query, {**parameters, "limit": self._limit})
+        self._waiting[key] = int(rows[0].waiting) + entering
+        if self._rest and self._waiting[key] >= self._limit:
+            self._full_until[key] = time.monotonic() + self._rest
