@@ -52,7 +52,9 @@ def settings_table() -> str:
     """Every setting with its default and meaning, in the order in which they are declared."""
     rows = ["| variable | default | |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "required" if field.is_required() else f"`{_shown(field.default)}`" if field.default != "" else "empty"
+        default = (
+            "required" if field.is_required() else f"`{_shown(field.default)}`" if field.default != "" else "empty"
+        )
         choices = _choices(field.annotation)
         rows.append(f"| `{name.upper()}` | {default} | {field.description}{choices} |")
     return "\n".join(rows)
@@ -100,5 +102,7 @@ if __name__ == "__main__":
     text = README.read_text()
     for part, make in GENERATED.items():
         replacement = f"<!-- {part}: generated -->\n{make()}\n<!-- /{part} -->"
-        text = re.sub(rf"<!-- {part}: generated -->.*?<!-- /{part} -->", lambda _, new=replacement: new, text, flags=re.DOTALL)
+        text = re.sub(
+            rf"<!-- {part}: generated -->.*?<!-- /{part} -->", lambda _, new=replacement: new, text, flags=re.DOTALL
+        )
     README.write_text(text)

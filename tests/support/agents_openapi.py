@@ -1,0 +1,20 @@
+"""An agent that takes anything and never fails, for generated requests."""
+
+from app import Agent, hook, query
+
+
+class Anything(Agent):
+    class State(Agent.State):
+        seen: int = 0
+
+    def reply(self, messages):
+        self.state.seen += 1
+        return f"{len(messages)} messages"
+
+    def receive(self, data):
+        return data
+
+    @hook("any", session=query("session"))
+    def any(self, request):
+        self.state.seen += 1
+        return {"bytes": len(request.body)}
