@@ -15,7 +15,9 @@ from app.dev.postgres import Postgres
 from app.dev.servers import temporary_folder, temporary_postgres, temporary_valkey
 from app.dev.valkey import Valkey
 from app.settings import Settings
+from tests.support.control import CONTROL_AGENTS, CONTROL_SETTINGS, REDIS_DATABASE
 from tests.support.databases import ExternalServer, database
+from tests.support.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +75,14 @@ def open_folder() -> Iterator[Path]:
     """A folder that Postgres's account can pass through; root's `tmp_path` is closed to it."""
     with temporary_folder() as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def control(
+    postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template: str
+) -> Iterator[Stack]:
+    """A front and a worker, shared by the tests of control; see `tests.support.control`."""
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        servers = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(REDIS_DATABASE)}
+        with running_stack({**servers, **CONTROL_SETTINGS}, CONTROL_AGENTS) as running:
+            yield running

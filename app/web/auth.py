@@ -5,6 +5,7 @@ of a router or proxy), and one of them must not lock the others out.
 """
 
 import hmac
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from app.settings import Settings
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
 WINDOW = 60.0
+
+log = logging.getLogger("pumice.auth")
 
 FIND: LiteralString = """
 select hash, kind, agent_id from api_keys where hash = %(hash)s and revoked_at is null
@@ -68,17 +71,24 @@ class Keys:
         expires, key = self._cache.get(digest, (0.0, None))
         if expires > now:
             return key
-        try:
-            with self._lanes.borrow() as lane:
-                rows: list[Any] = lane.fetch(FIND, {"hash": digest})
-        except StoreAwayError as error:
-            raise StoreAway(str(error), retry_after=2) from None
+        rows = self._look_up(digest)
         matching = [row for row in rows if hmac.compare_digest(bytes(row.hash), digest)]
         key = Key(matching[0].kind, matching[0].agent_id) if matching else None
         if len(self._cache) >= CACHE_SIZE:
             self._cache.clear()
         self._cache[digest] = (now + CACHE_SECONDS, key)
         return key
+
+    def _look_up(self, digest: bytes) -> list[Any]:
+        with self._lanes.borrow() as lane:
+            try:
+                return lane.fetch(FIND, {"hash": digest})
+            except StoreAwayError as error:
+                log.debug("once more on a new connection, as the old one may have been lost while idle: %s", error)
+            try:
+                return lane.fetch(FIND, {"hash": digest})
+            except StoreAwayError as error:
+                raise StoreAway(str(error), retry_after=2) from None
 
     def _note_failure(self, address: str) -> None:
         """Count a wrong key. Raises `TooMany` for one more than the limit."""

@@ -74,7 +74,9 @@ class _Queues:
                 if not self._enter(key):
                     self._look(key, parameters)
                     if not self._enter(key):
-                        message = f"{self._waiting.get(key, self._limit)} interactions wait for this {self._what} already."
+                        message = (
+                            f"{self._waiting.get(key, self._limit)} interactions wait for this {self._what} already."
+                        )
                         raise TooMany(message, retry_after=RETRY_AFTER)
         try:
             yield
