@@ -98,11 +98,14 @@ def _shown(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-if __name__ == "__main__":
-    text = README.read_text()
+def rewritten(text: str) -> str:
+    """README's text with the generated parts made anew."""
     for part, make in GENERATED.items():
-        replacement = f"<!-- {part}: generated -->\n{make()}\n<!-- /{part} -->"
-        text = re.sub(
-            rf"<!-- {part}: generated -->.*?<!-- /{part} -->", lambda _, new=replacement: new, text, flags=re.DOTALL
-        )
-    README.write_text(text)
+        begin, end = f"<!-- {part}: generated -->\n", f"<!-- /{part} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(rewritten(README.read_text()))
