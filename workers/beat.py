@@ -27,17 +27,26 @@ log = logging.getLogger("pumice.beat")
 
 
 def next_due(job: Job, after: datetime) -> datetime:
-    """The job's first due time after `after`, in UTC, read in the job's timezone (croniter's rules for DST)."""
-    due: datetime = croniter(job.cron, after.astimezone(job.zone)).get_next(datetime)
-    return due.astimezone(UTC)
+    """The job's first due time after `after`, in UTC, read in the job's timezone.
+
+    A time of day that the clocks skip is due when they have skipped it, one that comes twice only the first time, unless
+    the expression's minute or hour begins with `*` (as in crontab(5)).
+    """
+    dues = croniter(job.cron, after.astimezone(job.zone))
+    return next(due for due in dues.all_next(datetime) if not _comes_again(job, due)).astimezone(UTC)
 
 
 def latest_missed(job: Job, last: datetime, now: datetime, catch_up: float) -> datetime | None:
     """The job's newest due time in (last, now] that is at most `catch_up` seconds old; None when there is none."""
     start = max(last, now - timedelta(seconds=catch_up))
-    due: datetime = croniter(job.cron, (now + timedelta(microseconds=1)).astimezone(job.zone)).get_prev(datetime)
-    due = due.astimezone(UTC)
+    dues = croniter(job.cron, (now + timedelta(microseconds=1)).astimezone(job.zone))
+    due = next(due for due in dues.all_prev(datetime) if not _comes_again(job, due)).astimezone(UTC)
     return due if start < due <= now else None
+
+
+def _comes_again(job: Job, due: datetime) -> bool:
+    minute, hour = job.cron.split()[:2]
+    return due.fold == 1 and not minute.startswith("*") and not hour.startswith("*")
 
 
 class Clock:

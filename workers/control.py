@@ -12,8 +12,8 @@ import orjson
 import redis
 
 from app.events import CONTROL, connect
-from app.settings import Settings
-from workers.turns import Runner
+from workers.interrupts import interrupt
+from workers.turns import Parts, Runner
 from workers.watch import Watcher
 
 log = logging.getLogger("pumice.control")
@@ -22,8 +22,9 @@ log = logging.getLogger("pumice.control")
 class ControlListener:
     """A thread that listens for orders."""
 
-    def __init__(self, settings: Settings, runner: Runner, watcher: Watcher) -> None:
-        self._client: Any = connect(settings)
+    def __init__(self, parts: Parts, runner: Runner, watcher: Watcher) -> None:
+        self._client: Any = connect(parts.settings)
+        self._loop = parts.loop
         self._runner = runner
         self._watcher = watcher
 
@@ -61,6 +62,6 @@ class ControlListener:
             if (lease.agent_id, lease.session_id) != key:
                 continue
             if "interrupt" in order:
-                self._runner.interrupt(run, order["by"])
+                interrupt(run, order["by"], self._loop)
             elif order.get("token") == lease.token:
                 self._watcher.lose(run)

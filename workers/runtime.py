@@ -45,7 +45,7 @@ class Runtime:
         self.parts = Parts(settings, self.registry, lanes, self.committer, self.events, self.wakes, loop)
         self.runner = Runner(self.parts)
         self.watcher = Watcher(self.parts, self.runner)
-        self.control = ControlListener(settings, self.runner, self.watcher)
+        self.control = ControlListener(self.parts, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)

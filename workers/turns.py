@@ -10,12 +10,9 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import orjson
 
 from app.agents.context import Emit, History
 from app.agents.failures import failure_of
@@ -29,49 +26,21 @@ from app.sessions.commit import SessionCommit
 from app.sessions.lanes import Lanes
 from app.settings import Settings
 from app.wakes import QUEUE_OF_KIND, WakePublisher
+from workers.batch import Batch
 from workers.careful import CarefulGate
 from workers.committer import Committer, Finished
+from workers.interrupts import Interrupted, interrupted
 from workers.loop import EventLoop
 from workers.runs import Runs, SessionRun
 
-TURNS_PER_CLAIM = 100
+TURNS_PER_CLAIM = 400
+"""Interactions that one claim takes at the most, over all its sessions: what bounds a worker's memory."""
+LEAST_TURNS = 4
 COMMIT_WAIT = 90.0
-BUDGET = 0.1
-"""Seconds after which a wake of slow sessions hands those that have not started to other workers."""
-SLOW_SESSION = 0.02
-"""Seconds for a session that are slow."""
 LOOP_GRACE = 5.0
 """Seconds past its limit that an async turn has to end by itself before it is abandoned."""
 
 log = logging.getLogger("pumice.turns")
-
-
-class Interrupted(BaseException):
-    """A chat was interrupted; not an `Exception`, so that no handler catches it."""
-
-
-class Batch:
-    """The sessions of one wake that wait for this thread. The watcher may take those that have not started."""
-
-    def __init__(self, runs: Sequence[SessionRun]) -> None:
-        self.started = time.monotonic()
-        self.size = len(runs)
-        self.waiting = deque(runs)
-
-    def is_slow(self, now: float) -> bool:
-        """Whether its sessions take so long that those which wait had better go to other workers.
-
-        The mean is what counts: a wake of a hundred short turns may take long on a busy machine and is best left alone.
-        """
-        elapsed = now - self.started
-        return elapsed > BUDGET and elapsed / (self.size - len(self.waiting) or 1) > SLOW_SESSION
-
-    def take(self) -> SessionRun | None:
-        """The next session, if there is one left."""
-        try:
-            return self.waiting.popleft()
-        except IndexError:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +71,17 @@ class Runner:
     def run_wake(self, keys: Sequence[Sequence[str]]) -> None:
         """Run what is due in the sessions named, as `(agent_id, session_id)`. Failures are logged: rescue retries."""
         known = self._parts.registry
-        wanted = [self._wanted(agent_id, session_id) for agent_id, session_id in keys if agent_id in known]
+        limit = max(TURNS_PER_CLAIM // (len(keys) or 1), LEAST_TURNS)
+        wanted = [self._wanted(agent_id, session_id, limit) for agent_id, session_id in keys if agent_id in known]
         try:
             while wanted and not self.stopping:
                 wanted = self._run_once(wanted)
         except StoreAwayError as error:
             log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(wanted), error)
 
-    def _wanted(self, agent_id: str, session_id: str) -> Wanted:
+    def _wanted(self, agent_id: str, session_id: str, limit: int) -> Wanted:
         one_by_one = self._parts.registry[agent_id].cls.on_busy != "queue"
-        return Wanted(agent_id, session_id, 1 if one_by_one else TURNS_PER_CLAIM)
+        return Wanted(agent_id, session_id, 1 if one_by_one else limit)
 
     def _run_once(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Claim and run. Returns the sessions to look at once more."""
@@ -130,7 +100,8 @@ class Runner:
             self.batches.discard(batch)
         self._parts.committer.flush()
         held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.lost]
-        return [self._wanted(run.lease.agent_id, run.lease.session_id) for run in held]
+        limits = {(one.agent_id, one.session_id): one for one in wanted}
+        return [limits[run.lease.agent_id, run.lease.session_id] for run in held]
 
     def _claim(self, wanted: Sequence[Wanted]) -> tuple[list[SessionRun], list[SessionRun]]:
         """Claim the sessions. Returns the runs for the event loop and those for this thread."""
@@ -244,27 +215,14 @@ class Runner:
         except (asyncio.CancelledError, Interrupted):
             if run.interrupted_by is None:
                 raise
-            return _interrupted(run, work)
-
-    def interrupt(self, run: SessionRun, by: str) -> None:
-        """End a running chat for a newer one (its interaction id), keeping what it streamed.
-
-        An async turn is cancelled; a sync one ends at its next chunk, or runs to its end if it does not stream; one
-        that has not begun does not begin. Orders may come late: by ids, which are ordered by time, they are ignored.
-        """
-        work = run.current or run.claimed.work[0]
-        if run.submitted or work.kind != "chat" or by <= work.id:
-            return
-        run.interrupted_by = by
-        if run.turn_task is not None:
-            self._parts.loop.cancel(run.turn_task)
+            return interrupted(run, work)
 
     def _guarded(self, run: SessionRun, turn: Callable[[], Outcome]) -> Outcome:
         """Run a turn; what `run_turn` does not answer for becomes a failed outcome too."""
         try:
             return turn()
         except Interrupted:
-            return _interrupted(run, run.current or run.claimed.work[0])
+            return interrupted(run, run.current or run.claimed.work[0])
         except Exception as error:
             run.live.discard()
             work = run.current or run.claimed.work[0]
@@ -317,18 +275,6 @@ def _needs_loop(run: SessionRun) -> bool:
     spec = run.live.spec
     handlers = (spec.handler(work.kind, work.name) for work in run.claimed.work)
     return any(handler is not None and spec.needs_loop(handler) for handler in handlers)
-
-
-def _interrupted(run: SessionRun, work: Work) -> Outcome:
-    """The outcome of an interrupted chat: what was said and what was streamed is kept, the state is not."""
-    run.live.discard()
-    partial = "".join(run.live.turn.partial) if run.live.turn else ""
-    payload = orjson.loads(work.payload)
-    messages = [Message(one["role"], one["content"]) for one in payload["messages"]]
-    if partial:
-        messages.append(Message("assistant", partial, {"interrupted": True}))
-    replaces = payload.get("history") == "replace"
-    return Outcome(work, "cancelled", messages=messages, replaces_history=replaces, superseded_by=run.interrupted_by)
 
 
 def _answer(future: "asyncio.Future[bool]", held: bool) -> None:
