@@ -103,6 +103,8 @@ class Committer:
     def _tell(self, sessions: list[SessionCommit]) -> None:
         """Tell clients, in one round trip, and wake the targets of calls."""
         committed = [(one.lease, outcome) for one in sessions for outcome in one.outcomes]
+        for lease, outcome in committed:
+            _log_failure(lease, outcome)
         self._events.publish(
             *(item for lease, outcome in committed for item in announcements(lease, outcome)), here=True
         )
@@ -112,6 +114,17 @@ class Committer:
             for call in outcome.calls
             if call.at is None and not call.delay
         )
+
+
+def _log_failure(lease: Lease, outcome: Outcome) -> None:
+    """Log a failed attempt, without the error's message: it may quote what a client sent."""
+    work, failure = outcome.work, outcome.failure
+    if failure is not None:
+        log.warning(
+            "turn_failed agent=%s session=%s interaction=%s kind=%s name=%s attempt=%d status=%s error=%s at=%s",
+            lease.agent_id, lease.session_id, work.id, work.kind, work.name, failure.attempt, outcome.status,
+            failure.type, failure.where,
+        )  # fmt: skip
 
 
 def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:

@@ -1,8 +1,11 @@
 """Failed attempts: what is kept of them, and whether they run again."""
 
 import random
+import re
+import sysconfig
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app.agents.declare import Policy, Retry
@@ -10,6 +13,10 @@ from app.errors import Problem
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 20_000
+FRAME = re.compile(r'^ +File "([^"]+)", line (\d+)', re.MULTILINE)
+"""A frame in a traceback."""
+ELSEWHERE = ("site-packages", sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
+"""What the paths of code that is not the author's hold."""
 ASKED_RETRIES = 3
 """How often a handler that raises `Retry` runs again when its declaration says nothing."""
 
@@ -33,6 +40,13 @@ class Failure:
     def add_note(self, note: str) -> None:
         """Append to the message."""
         self.message = _clean(f"{self.message}\n{note}", MESSAGE_LIMIT)
+
+    @property
+    def where(self) -> str:
+        """Where it failed, as `file:line`: the innermost frame of the author's code, or of all when there is none."""
+        frames = FRAME.findall(self.traceback)
+        own = [frame for frame in frames if not any(place in frame[0] for place in ELSEWHERE)]
+        return ":".join((own or frames or [("?", "?")])[-1])
 
     def encode(self) -> dict[str, Any]:
         """The failure as it is stored."""

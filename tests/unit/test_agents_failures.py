@@ -1,6 +1,7 @@
 """Failed turns: retries, time limits, `on_error`."""
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import given
@@ -164,3 +165,12 @@ def test_a_failure_is_cut_and_cleaned():
     assert len(failure.message) == MESSAGE_LIMIT
     assert "\x00" not in failure.message
     failure.message.encode()
+
+
+def test_a_failure_says_where_the_authors_code_failed():
+    try:
+        json.loads("{")
+    except ValueError as error:
+        where = failure_of(error).where
+    assert where.rpartition(":")[0] == __file__
+    assert failure_of(TimeoutError()).where == "?:?"
