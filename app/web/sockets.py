@@ -105,7 +105,7 @@ class SocketSession:
     def _check_origin(self) -> None:
         allowed = self._front.settings.allowed_origins
         origin = request.headers.get("origin")
-        if allowed != "*" and origin is not None and origin not in allowed.split(","):
+        if allowed != "*" and origin is not None and origin not in {one.strip() for one in allowed.split(",")}:
             message = "Sockets from this origin are not allowed."
             raise Forbidden(message)
 

@@ -36,7 +36,7 @@ CONTROL_AGENTS = ",".join(
         "plain": "Echo",
     }.items()
 )
-TOKEN_SECRET = "a secret of thirty-two characters"
+TOKEN_SECRET = "a secret of thirty-two characters, and as many more for HS512: sixty-six."
 CONTROL_SETTINGS = {"SESSION_TOKEN_SECRET": TOKEN_SECRET, "LEASE_SECONDS": "3"}
 REDIS_DATABASE = 2
 ASYNC = {"Prefer": "respond-async"}
