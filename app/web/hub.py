@@ -127,7 +127,7 @@ class Hub:
         try:
             oldest = self._client.xrange(channel, count=1)
             newest = self._client.xrevrange(channel, count=1)
-            rows = self._client.xrange(channel, min=f"({after}")
+            rows = self._client.xrange(channel, min=_following(after))
         except redis.RedisError as error:
             raise UnusableCursorError from error
         if not oldest or is_after(oldest[0][0].decode(), after) or is_after(after, newest[0][0].decode()):
@@ -144,7 +144,7 @@ class Hub:
             if watch.cursor == NEVER:
                 watch.cursor = newest
                 continue
-            for event_id, fields in self._client.xrange(channel, min=f"({watch.cursor}"):
+            for event_id, fields in self._client.xrange(channel, min=_following(watch.cursor)):
                 if b"e" in fields:
                     watch.push(event_id.decode(), fields[b"e"])
 
@@ -232,6 +232,12 @@ def is_cursor(text: str) -> bool:
 def is_after(one: str, other: str) -> bool:
     """Whether one event id is newer than another."""
     return _order(one) > _order(other)
+
+
+def _following(event_id: str) -> str:
+    """The least id after this one; `(id`, which says the same, needs Redis 6.2."""
+    milliseconds, _, number = event_id.partition("-")
+    return f"{milliseconds}-{int(number) + 1}"
 
 
 def _order(event_id: str) -> tuple[int, int]:

@@ -102,9 +102,9 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         "get": Operation(
             "getInteraction",
             "What became of an interaction",
-            ("interaction",),
+            ("interaction", "x-session-token", "sessionToken", "session_token"),
             answers=_json("Interaction", "The interaction"),
-            problems=(401, 404, 422, 429, 503),
+            problems=(401, 403, 404, 422, 429, 503),
             tag="chat",
         )
     },
