@@ -23,7 +23,7 @@ from app.settings import Settings
 RUN_SESSIONS = "pumice.run_sessions"
 FAN_OUT = "pumice.fan_out"
 QUEUE_OF_KIND = {"chat": "chat", "socket": "chat", "hook": "hooks", "job": "jobs", "call": "jobs"}
-LINGER = 0.01
+LINGER = 0.02
 """Seconds that hook and job wakes gather for while others were published so recently; a lone one leaves at once."""
 BACKLOG = 100_000
 SPREAD = 4
