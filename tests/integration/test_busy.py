@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.client import new_session
-from tests.support.control import accept, send_hook, started, wait_accepted
+from tests.support.control import accept, locked, seconds, send_hook, started, wait_accepted, wait_locked_out
 from tests.support.gates import Gate
 from tests.support.waiting import wait_until
 
@@ -73,10 +73,37 @@ def test_reject_still_answers_a_repeat(control, tmp_path):
     assert agent.chat("b", session, headers={"Idempotency-Key": f"{session}-b"}).status_code == 200
 
 
-def test_reject_takes_one_of_many_at_the_same_moment(control, tmp_path):
-    """Deliberate bugs: busy.py, WAITING with `now()`: two are taken. claim.py, LEASE instead of LEASE_ONE: the claim
-    passes over the session that the others have locked, and its chat runs seconds later.
+def test_reject_sees_what_was_accepted_while_it_waited_for_the_session(control):
+    """Deliberate bug: busy.py, WAITING with `now()`, the transaction's start: two are taken."""
+    agent, session = control.agent("rejecting"), new_session()
+    agent.reply("a", session)
+    with locked(control, session) as connection:
+        late = started(agent.chat, "b", session)
+        wait_locked_out(control)
+        connection.execute(
+            "insert into interactions (id, agent_id, session_id, kind, payload, available_at, wake_at) values"
+            " (pumice_uuid7(), 'rejecting', %s, 'chat', '{}', clock_timestamp(), now() + interval '1 hour')",
+            [session],
+        )
+    assert late.result(10).status_code == 409
+
+
+def test_a_wake_waits_for_who_holds_the_session(control):
+    """Deliberate bug: claim.py, LEASE instead of LEASE_ONE: it passes the session over, and the chat waits for rescue.
+
+    So many chats at the same moment, each of which locks the session, do not keep the worker away.
     """
+    agent, session = control.agent("plain"), new_session()
+    agent.reply("a", session)
+    with locked(control, session):
+        waiting = started(agent.chat, "b", session)
+        wait_locked_out(control)
+    took, answer = seconds(lambda: waiting.result(10))
+    assert answer.json()["message"]["content"] == "3: b"
+    assert took < 3
+
+
+def test_reject_takes_one_of_many_at_the_same_moment(control, tmp_path):
     agent, session = control.agent("rejecting"), new_session()
     gate = Gate(tmp_path)
     many = [started(agent.chat, f"gate:{gate}", session) for _ in range(8)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import jwt
+import psycopg
 
 from app.dev.children import Guard
 from tests.support.client import AgentClient
@@ -37,7 +38,7 @@ CONTROL_AGENTS = ",".join(
     }.items()
 )
 TOKEN_SECRET = "a secret of thirty-two characters, and as many more for HS512: sixty-six."
-CONTROL_SETTINGS = {"SESSION_TOKEN_SECRET": TOKEN_SECRET, "LEASE_SECONDS": "3"}
+CONTROL_SETTINGS = {"SESSION_TOKEN_SECRET": TOKEN_SECRET, "LEASE_SECONDS": "30"}
 REDIS_DATABASE = 2
 ASYNC = {"Prefer": "respond-async"}
 
@@ -100,6 +101,20 @@ def seconds(call: Callable[[], T]) -> tuple[float, T]:
     began = time.monotonic()
     value = call()
     return time.monotonic() - began, value
+
+
+@contextmanager
+def locked(stack: Stack, session: str) -> Iterator[psycopg.Connection]:
+    """Hold a session's row, as a request in the middle of its transaction does; it is committed at the end."""
+    with psycopg.connect(stack.database_url) as connection:
+        connection.execute("select from sessions where id = %s for update", [session])
+        yield connection
+
+
+def wait_locked_out(stack: Stack) -> None:
+    """Return when somebody waits for a lock."""
+    waits = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    wait_until(lambda: stack.query(waits), 5, "somebody who waits for the session")
 
 
 @contextmanager
