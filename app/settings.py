@@ -11,6 +11,8 @@ from app.errors import SettingsError
 
 QUEUES = ("chat", "hooks", "jobs")
 """The Celery queues that wakes travel on."""
+CENTURY = 36_525 * 86_400
+"""The longest time, in seconds, that a setting may name: what dates are reckoned with must stay a date."""
 SHORTEST_KEY = 32
 
 
@@ -49,7 +51,7 @@ def _signing_key(key: str) -> str:
 class Settings(BaseModel):
     """Every setting, named as its environment variable in lower case. Times are in seconds, sizes in bytes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     database_url: Annotated[str, AfterValidator(_postgres_url)] = Field(description="Postgres; postgres:// is accepted")
     database_pooled: bool = Field(False, description="true behind PgBouncer in transaction mode")
@@ -83,13 +85,17 @@ class Settings(BaseModel):
     crash_limit: int = Field(3, ge=1, le=100, description="worker crashes after which an interaction is dead")
     shutdown_timeout: float = Field(20, ge=0, le=600, description="how long a stopping worker waits for its turns")
 
-    temporary_ttl: float = Field(3600, gt=0, description="life of a temporary session after its last use")
-    dedupe_window: float = Field(86_400, gt=0, description="how long a delivery id or Idempotency-Key is remembered")
+    temporary_ttl: float = Field(3600, gt=0, le=CENTURY, description="life of a temporary session after its last use")
+    dedupe_window: float = Field(
+        86_400, gt=0, le=CENTURY, description="how long a delivery id or Idempotency-Key is remembered"
+    )
     queue_limit: int = Field(1_000, ge=1, description="interactions that may wait for one session")
     agent_queue_limit: int = Field(1_000_000, ge=1, description="interactions that may wait for one agent")
-    retention_days: float = Field(30, gt=0, description="days that finished interactions are kept")
-    job_catch_up: float = Field(3600, ge=0, description="how late the latest missed run of a job is made up for")
-    event_ttl: float = Field(3600, gt=0, description="how long a session's events can be replayed")
+    retention_days: float = Field(30, gt=0, le=CENTURY / 86_400, description="days that finished interactions are kept")
+    job_catch_up: float = Field(
+        3600, ge=0, le=CENTURY, description="how late the latest missed run of a job is made up for"
+    )
+    event_ttl: float = Field(3600, gt=0, le=CENTURY, description="how long a session's events can be replayed")
     event_limit: int = Field(1_000, ge=10, description="how many of a session's events can be replayed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
 

@@ -5,7 +5,7 @@ publish that fails costs nothing; rescue goes on with ticks that stand still. Ti
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
@@ -29,24 +29,26 @@ log = logging.getLogger("pumice.beat")
 def next_due(job: Job, after: datetime) -> datetime:
     """The job's first due time after `after`, in UTC, read in the job's timezone.
 
-    A time of day that the clocks skip is due when they have skipped it, one that comes twice only the first time, unless
-    the expression's minute or hour begins with `*` (as in crontab(5)).
+    A time of day that the clocks skip is due when they have skipped it; one that comes twice only the first time,
+    unless the expression's minute or hour begins with `*` (as in crontab(5)).
     """
     dues = croniter(job.cron, after.astimezone(job.zone))
-    return next(due for due in dues.all_next(datetime) if not _comes_again(job, due)).astimezone(UTC)
+    return _first(job, dues, dues.all_next(datetime))
 
 
 def latest_missed(job: Job, last: datetime, now: datetime, catch_up: float) -> datetime | None:
     """The job's newest due time in (last, now] that is at most `catch_up` seconds old; None when there is none."""
     start = max(last, now - timedelta(seconds=catch_up))
     dues = croniter(job.cron, (now + timedelta(microseconds=1)).astimezone(job.zone))
-    due = next(due for due in dues.all_prev(datetime) if not _comes_again(job, due)).astimezone(UTC)
+    due = _first(job, dues, dues.all_prev(datetime))
     return due if start < due <= now else None
 
 
-def _comes_again(job: Job, due: datetime) -> bool:
-    minute, hour = job.cron.split()[:2]
-    return due.fold == 1 and not minute.startswith("*") and not hour.startswith("*")
+def _first(job: Job, cron: croniter, dues: Iterator[datetime]) -> datetime:
+    """The first of these due times that is not one of the day's times coming again, in UTC."""
+    comes_again = not any(field.startswith("*") for field in cron.expressions[:2])
+    found = (due.astimezone(UTC) for due in dues)
+    return next(due for due in found if not (comes_again and due.astimezone(job.zone).fold))
 
 
 class Clock:
