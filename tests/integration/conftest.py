@@ -1,6 +1,7 @@
 """The stack that integration tests share: one front and one worker for all of them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from app.dev.postgres import Postgres
 from app.dev.valkey import Valkey
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
+from tests.support.servers import Outage, outage_stack
 from tests.support.stack import Stack, running_stack
 
 SERVED = {
@@ -21,6 +23,7 @@ SERVED = {
     "selected": "agents_hooks:Selected",
     "receiver": "agents_hooks:Receiver",
     "caller": "agents_calls:Caller",
+    "ticker": "agents_calls:Ticker",
     "other": "agents_chat:Echo",
     "any": "agents_openapi:Anything",
 }
@@ -30,11 +33,21 @@ REDIS_DATABASE = 1
 
 
 @pytest.fixture(scope="session")
+def ticks_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the agent `ticker` notes the runs of its static job."""
+    return tmp_path_factory.mktemp("ticker") / "ticks"
+
+
+@pytest.fixture(scope="session")
 def stack(
-    postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template: str
+    postgres_server: Postgres | ExternalServer,
+    valkey_server: Valkey | ExternalServer,
+    migrated_template: str,
+    ticks_file: Path,
 ) -> Iterator[Stack]:
     with database(postgres_server.url("postgres"), migrated_template) as name:
         environ = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(REDIS_DATABASE)}
+        environ["TICKS_FILE"] = str(ticks_file)
         with running_stack(environ, AGENTS) as running:
             yield running
 
@@ -47,3 +60,11 @@ def echo(stack: Stack) -> AgentClient:
 @pytest.fixture(scope="session")
 def receiver(stack: Stack) -> AgentClient:
     return stack.agent("receiver")
+
+
+@pytest.fixture(scope="session")
+def outage() -> Iterator[Outage]:
+    """A stack whose servers can be turned off. Tests turn them on again."""
+    names = ("echo", "faulty", "selected", "caller", "async-streamer")
+    with outage_stack(",".join(f"{name}=tests.support.{SERVED[name]}" for name in names)) as running:
+        yield running

@@ -87,8 +87,9 @@ class AgentClient:
         """The interaction, once it is finished."""
 
         def look() -> dict[str, Any] | None:
-            document: dict[str, Any] = self.interaction(interaction_id, secret=True).json()
-            return document if document.get("status") not in {None, "queued"} else None
+            answer = self.interaction(interaction_id, secret=True)
+            document: dict[str, Any] = answer.json()
+            return document if answer.status_code == 200 and document["status"] != "queued" else None
 
         return wait_until(look, 20, f"the end of {interaction_id}") or {}
 

@@ -70,6 +70,13 @@ class SocketClient:
                 return frame
         raise AssertionError
 
+    def until_end_of(self, interaction_id: str) -> dict[str, Any]:
+        """The next frame that ends this interaction."""
+        for frame in self:
+            if frame["type"] in {"done", "error"} and frame.get("interactionId") == interaction_id:
+                return frame
+        raise AssertionError
+
     def closed(self) -> int:
         """The code with which the server closes; frames before it are in `seen`."""
         try:

@@ -1,0 +1,115 @@
+"""Settings from the environment: read once, checked, frozen."""
+
+import pytest
+from pydantic import ValidationError
+
+from app.errors import SettingsError
+from app.settings import Settings
+
+NEEDED = {"DATABASE_URL": "postgresql://user@host/db"}
+
+
+def made(**environ: str) -> Settings:
+    return Settings.from_env({**NEEDED, **environ})
+
+
+def refused(**environ: str) -> dict[str, str]:
+    """The variables that are refused, with what is said of each."""
+    with pytest.raises(SettingsError) as caught:
+        made(**environ)
+    assert all(variable in str(caught.value) for variable, _ in caught.value.problems)
+    return dict(caught.value.problems)
+
+
+def test_the_database_is_all_that_is_needed():
+    settings = made()
+    assert settings.redis_url == settings.broker == "redis://127.0.0.1:6379/0"
+    assert (settings.port, settings.reply_timeout, settings.body_limit) == (8000, 25, 10_000_000)
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({})
+    assert caught.value.problems == [("DATABASE_URL", "is not set")]
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert made(PORT="", REDIS_URL="").port == 8000
+
+
+def test_every_wrong_variable_is_named():
+    problems = refused(DATABASE_URL="mysql://x", PORT="http", WEB_CONCURRENCY="0", WORKER_POOL="gevent")
+    assert set(problems) == {"DATABASE_URL", "PORT", "WEB_CONCURRENCY", "WORKER_POOL"}
+    assert problems["DATABASE_URL"].startswith("must look like postgresql://")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_form_of_the_database_url(scheme):
+    assert made(DATABASE_URL=f"{scheme}://u:p%40ss@h:5/d?sslmode=require").database_url == (
+        "postgresql://u:p%40ss@h:5/d?sslmode=require"
+    )
+
+
+@pytest.mark.parametrize("url", ["host:5432/db", "postgres:/x", "sqlite://x", "://x"])
+def test_what_is_no_database_url(url):
+    assert set(refused(DATABASE_URL=url)) == {"DATABASE_URL"}
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("redis://h:1/2", "redis://h:1/2"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("rediss://:p@h:1", "rediss://:p@h:1?ssl_cert_reqs=none"),
+        ("rediss://h/0?x=1", "rediss://h/0?x=1&ssl_cert_reqs=none"),
+        ("rediss://h/0?ssl_cert_reqs=required", "rediss://h/0?ssl_cert_reqs=required"),
+    ],
+)
+def test_a_self_signed_certificate_is_taken_unless_said_otherwise(given, taken):
+    assert made(REDIS_URL=given).redis_url == taken
+
+
+@pytest.mark.parametrize("url", ["h:6379", "http://h"])
+def test_what_is_no_redis_url(url):
+    assert set(refused(REDIS_URL=url)) == {"REDIS_URL"}
+
+
+def test_the_broker_is_redis_unless_another_is_named():
+    assert made(REDIS_URL="redis://a").broker == "redis://a"
+    assert made(REDIS_URL="redis://a", BROKER_URL="amqp://b").broker == "amqp://b"
+    assert made(BROKER_URL="rediss://b").broker == "rediss://b?ssl_cert_reqs=none"
+
+
+@pytest.mark.parametrize("queues", ["chat", "hooks,jobs", "chat,hooks,jobs"])
+def test_a_workers_queues(queues):
+    assert made(WORKER_QUEUES=queues).worker_queues == queues
+
+
+@pytest.mark.parametrize("queues", ["chats", "chat,", "chat;jobs", "chat, jobs"])
+def test_queues_that_are_not_there(queues):
+    assert "is not one of chat, hooks, jobs" in refused(WORKER_QUEUES=queues)["WORKER_QUEUES"]
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes"])
+def test_switches(value):
+    assert made(DATABASE_POOLED=value).database_pooled
+    assert not made().database_pooled
+
+
+def test_other_variables_do_not_matter():
+    assert made(HOME="/root", PATH="/bin", REPLY_TIMEOUT="0.5").reply_timeout == 0.5
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "1e12", "soon"])
+def test_times_are_times(value):
+    times = ("TEMPORARY_TTL", "DEDUPE_WINDOW", "RETENTION_DAYS", "JOB_CATCH_UP", "EVENT_TTL")
+    assert set(refused(**dict.fromkeys(times, value))) == set(times)
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError):
+        made().port = 1
+
+
+def test_every_setting_is_described():
+    assert all(field.description for field in Settings.model_fields.values())
