@@ -81,8 +81,8 @@ def test_reject_sees_what_was_accepted_while_it_waited_for_the_session(control):
         late = started(agent.chat, "b", session)
         wait_locked_out(control)
         connection.execute(
-            "insert into interactions (id, agent_id, session_id, kind, payload, available_at, wake_at) values"
-            " (pumice_uuid7(), 'rejecting', %s, 'chat', '{}', clock_timestamp(), now() + interval '1 hour')",
+            "insert into interactions (id, agent_id, session_id, kind, name, payload, available_at, wake_at) values"
+            " (pumice_uuid7(), 'rejecting', %s, 'hook', 'nudge', '{}', clock_timestamp(), now() + interval '1 hour')",
             [session],
         )
     assert late.result(10).status_code == 409
