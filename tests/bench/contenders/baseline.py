@@ -11,8 +11,8 @@ from tests.bench.contenders.echo import chat_body
 from tests.bench.stack.processes import python, run_command
 
 PREFETCH = "8"
-"""Chosen with the pool on few undisturbed samples: prefork with this multiplier did 210 events/s of a burst and 310 turns
-a second on a hot key, threads 188 and 213 to 325.
+"""Chosen with the pool on few undisturbed samples: prefork with this multiplier did 210 events/s of a burst and 310
+turns/s on a hot key, threads 188 and 213 to 325.
 """
 
 CREATE = "from tests.bench.baseline.models import Base, engine; Base.metadata.create_all(engine)"
