@@ -100,20 +100,30 @@ class WakePublisher:
 
     def _publish(self, batch: list[Wake | Order]) -> None:
         messages = _messages(batch, self._wake_size)
+        errors = (OperationalError, OSError, *producer_errors())
         try:
-            producer = self._connected()
-            with producer.batch() if len(messages) > 1 else nullcontext():
-                for queue, task, arguments in messages:
-                    publish(producer, queue, task, arguments)
+            try:
+                self._send(messages)
+            except errors:
+                if self.away:
+                    raise
+                self._close()
+                self._send(messages)  # a connection that was idle may be gone; wakes may come twice
             self.away = False
             self._published = time.monotonic()
-        except (OperationalError, OSError, *producer_errors()) as error:
+        except errors as error:
             if not self.away:
                 log.warning("broker_away error=%s; rescue will wake what is not published", error)
             self.away = True
             self._close()
             if self._instead is not None:
                 self._instead(messages)
+
+    def _send(self, messages: list[tuple[str, str, list[Any]]]) -> None:
+        producer = self._connected()
+        with producer.batch() if len(messages) > 1 else nullcontext():
+            for queue, task, arguments in messages:
+                publish(producer, queue, task, arguments)
 
     def _connected(self) -> Producer:
         if self._producer is None:

@@ -36,6 +36,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_redirect_stdouts=False,
+        worker_consumer="workers.consumer:Consumer",
         beat_max_loop_interval=1,
         beat_scheduler="workers.beat:TickScheduler",
     )

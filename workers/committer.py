@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 import psycopg
@@ -158,7 +158,7 @@ def _merge(batch: list[Finished]) -> list[SessionCommit]:
         part = finished.part
         known = merged.get(part.lease)
         if known is None:
-            merged[part.lease] = SessionCommit(part.lease, part.release, [*part.outcomes], [*part.ages])
+            merged[part.lease] = replace(part, outcomes=[*part.outcomes], ages=[*part.ages])
         else:
             known.outcomes += part.outcomes
             known.ages += part.ages
@@ -170,4 +170,4 @@ def _refused(one: SessionCommit, error: psycopg.Error) -> SessionCommit:
     """The first turn as a failure, because Postgres refuses what it left; the others run again."""
     first = one.outcomes[0]
     failure = failure_of(UnsavableError("state or result", str(error)))
-    return SessionCommit(one.lease, True, [Outcome(first.work, "failed", failure=failure)], one.ages[:1])
+    return replace(one, release=True, outcomes=[Outcome(first.work, "failed", failure=failure)], ages=one.ages[:1])

@@ -28,6 +28,9 @@ REGISTER: LiteralString = "insert into workers (name, holds_lock) values (%(name
 LOCK: LiteralString = "select pg_advisory_lock(%s, %s::bigint::int)"
 """Held while the process and its connection live, so that rescue sees at once when it is gone."""
 
+TAKE_BACK: LiteralString = "select pg_try_advisory_lock(%s, id::int) as locked from workers where id = %s"
+"""Takes the lock again after a lost connection; no row: the worker was given up, and its leases with it."""
+
 SEEN: LiteralString = "update workers set seen_at = now() where id = %s returning id"
 """Says that the worker lives."""
 
@@ -70,11 +73,20 @@ class RescueLoop:
         self._lane.close()
 
     def _be_present(self) -> None:
-        """Have a row and, unless connections are pooled, its advisory lock on this very connection."""
+        """Have a row and, unless connections are pooled, its advisory lock on this very connection.
+
+        The row and its id survive a lost connection, so that the turns under way are not taken for a dead worker's.
+        """
         same = self._lane.connection is self._registered_on
         if same and self._lane.fetch(SEEN, (self._runner.worker_id,)):
             return
         holds_lock = not self._settings.database_pooled
+        if holds_lock and self._runner.worker_id and not same:
+            taken = self._lane.fetch(TAKE_BACK, (WORKER_LOCKS, self._runner.worker_id))
+            if taken:
+                # Not locked: the server has not noticed yet that the old connection is gone.
+                self._registered_on = self._lane.connection if taken[0].locked else None
+                return
         name = f"{socket.gethostname()}:{os.getpid()}"
         with self._lane.transaction() as connection:
             worker_id = connection.execute(REGISTER, {"name": name, "lock": holds_lock}).fetchall()[0].id

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from app.agents.spec import Handler
 from app.agents.turn import LiveSession, Outcome, Work
 from app.sessions.claim import ClaimedSession, Lease
+from app.sessions.commit import SessionCommit
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,7 @@ class SessionRun:
     interrupted_by: str | None = None
     task: "asyncio.Task[None] | None" = None
     turn_task: "asyncio.Task[Outcome] | None" = None
+    parts: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -45,11 +47,21 @@ class SessionRun:
             self.current = None
             return not self.lost
 
-    def take_away(self) -> bool:
-        """Take the session out of the run's hands. Returns false when that had happened before."""
+    def take_away(self, turn: Work | None = None) -> bool:
+        """Take the session out of the run's hands, or only if that turn still runs.
+
+        Returns false when that had happened before, or the turn was over.
+        """
         with self.lock:
+            if turn is not None and self.current is not turn:
+                return False
             first, self.lost = not self.lost, True
             return first
+
+    def part(self, outcome: Outcome, *, release: bool) -> SessionCommit:
+        """The next outcome as it is committed: at the version to which the ones before it bring the session."""
+        version, self.parts = self.claimed.version + self.parts, self.parts + 1
+        return SessionCommit(self.lease, version, release, [outcome], [self.ages()])
 
     def ages(self) -> tuple[float, float]:
         """Seconds since the wake and since the turn's start."""

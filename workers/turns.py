@@ -22,7 +22,6 @@ from app.agents.turn import LiveSession, Outcome, Work, drive, run_turn
 from app.errors import StoreAwayError
 from app.events import Event, EventPublisher
 from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_body, load_messages, release
-from app.sessions.commit import SessionCommit
 from app.sessions.lanes import Lanes
 from app.settings import Settings
 from app.wakes import QUEUE_OF_KIND, WakePublisher
@@ -145,6 +144,7 @@ class Runner:
         work = run.claimed.work
         for place, one in enumerate(work):
             if run.lost or not self._may_start(run, one):
+                self._gate.leave(run)
                 break
             run.begin(one, run.live.spec.handler(one.kind, one.name))
             outcome = self._guarded(run, lambda one=one: drive(self._turn(run, one)))  # type: ignore[misc]
@@ -197,15 +197,24 @@ class Runner:
         if not run.claimed.careful:
             return True
         self._gate.enter(run)
-        with self._parts.lanes.borrow() as lane:
-            return announce(lane, run.lease, work.id)
+        try:
+            with self._parts.lanes.borrow() as lane:
+                return announce(lane, run.lease, work.id)
+        except StoreAwayError as error:
+            log.warning("not_announced session=%s error=%s", run.lease.session_id, error)
+            self.hand_back([run])
+            return False
 
     async def _turn(self, run: SessionRun, work: Work) -> Outcome:
         if run.interrupted_by is not None:
             raise Interrupted
-        if work.id in run.claimed.large_bodies:
-            with self._parts.lanes.borrow() as lane:
-                work = replace(work, body=load_body(lane, work.id))
+        try:
+            if work.id in run.claimed.large_bodies:
+                with self._parts.lanes.borrow() as lane:
+                    work = replace(work, body=load_body(lane, work.id))
+        except StoreAwayError as error:
+            failure = failure_of(error, attempt=work.attempts + 1)
+            return Outcome(work, failure.status, failure=failure)
         return await run_turn(run.live, work, self._emit(run, work))
 
     async def _interruptible(self, run: SessionRun, work: Work) -> Outcome:
@@ -249,7 +258,7 @@ class Runner:
         """
         failure = outcome.failure
         last = last or (outcome.status == "retry" and failure is not None and failure.blocking)
-        part = SessionCommit(run.lease, last, [outcome], [run.ages()])
+        part = run.part(outcome, release=last)
         awaited = outcome.work.reply_to is not None or outcome.work.kind in {"chat", "socket"}
         run.submitted = run.submitted or last
         self._parts.committer.add(Finished(part, settle if last else _ignore), urgent=awaited and not flushes)

@@ -9,7 +9,6 @@ from app.agents.failures import failure_of
 from app.agents.turn import Outcome
 from app.errors import StoreAwayError
 from app.sessions.claim import renew
-from app.sessions.commit import SessionCommit
 from app.sessions.lanes import Lane
 from app.wakes import Wake
 from workers.committer import Finished
@@ -84,14 +83,14 @@ class Watcher:
     def _abandon(self, run: SessionRun) -> None:
         """Fail a turn that is past its limit, on its behalf; whatever it still does no longer counts."""
         work = run.current
-        if work is None or not run.take_away():
+        if work is None or not run.take_away(work):
             return
         handler = run.live.spec.handler(work.kind, work.name)
         policy = handler.policy if handler else None
         failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True)
         outcome = Outcome(work, failure.status, failure=failure)
         log.warning("turn_abandoned agent=%s session=%s interaction=%s", *_ids(run), work.id)
-        part = SessionCommit(run.lease, True, [outcome], [run.ages()])
+        part = run.part(outcome, release=True)
         self._parts.committer.add(Finished(part, lambda _held: self._next(run, work.kind)), urgent=True)
         if run.task is not None:
             self._parts.loop.cancel(run.task)

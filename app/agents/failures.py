@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from app.agents.declare import Policy, Retry
-from app.errors import Problem
+from app.errors import Problem, StoreAwayError
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 20_000
+STORE_PAUSE = 1.0
+"""Seconds before a turn that could not read from Postgres runs again; its session waits, so that the order stays."""
 FRAME = re.compile(r'^ +File "([^"]+)", line (\d+)', re.MULTILINE)
 """A frame in a traceback."""
 ELSEWHERE = ("site-packages", sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
@@ -63,7 +65,7 @@ def failure_of(
     text = "".join(traceback.format_exception(error))
     status, after = _judge(error, policy, attempt)
     problem = error.document() if isinstance(error, Problem) else None
-    blocking = policy is not None and policy.blocking
+    blocking = isinstance(error, StoreAwayError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
     return Failure(status, kind, message, text, attempt, after, blocking, problem)
 
@@ -75,6 +77,8 @@ def backoff(policy: Policy, attempt: int) -> float:
 
 
 def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[str, float]:
+    if isinstance(error, StoreAwayError):  # no fault of the handler's
+        return "retry", STORE_PAUSE
     if policy is None:
         return "failed", 0.0
     if isinstance(error, Retry):

@@ -19,7 +19,7 @@ LEASE: LiteralString = """
 with ready as (
   select s.agent_id, s.id from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
   join sessions s on s.agent_id = w.agent_id and s.id = w.id
-  where s.lease_token is null and (s.blocked_until is null or s.blocked_until <= now())
+  where (s.lease_token is null or s.lease_token = %(token)s) and (s.blocked_until is null or s.blocked_until <= now())
     and (not s.careful or %(alone)s)
     and (select true from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
       and i.status = 'queued' and i.available_at <= now() order by i.seq limit 1)
@@ -28,9 +28,12 @@ with ready as (
 update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
   lease_until = now() + %(lease)s * interval '1 second', leased_at = now()
 from ready r where s.agent_id = r.agent_id and s.id = r.id
-returning s.agent_id, s.id, s.state::text as state, s.history_start, s.message_count, s.careful
+returning s.agent_id, s.id, s.state::text as state, s.version, s.history_start, s.message_count, s.careful
 """
-"""Leases those named sessions that nobody holds and that have due work; skips what another transaction has locked."""
+"""Leases those named sessions that nobody holds and that have due work; skips what another transaction has locked.
+
+A repetition, after its connection was lost, finds the sessions that the first try leased.
+"""
 
 LEASE_ONE: LiteralString = LEASE.replace(" skip locked", "")
 """The same for a session by itself, but it waits: who holds the lock may be a request, which looks for no work after.
@@ -121,6 +124,7 @@ class ClaimedSession:
 
     lease: Lease
     state: str | None
+    version: int
     history_start: int
     message_count: int
     careful: bool
@@ -157,7 +161,12 @@ def claim(
     leased, work = lane.fetch_together((statement, keys | lease), (DUE, keys | due))
     found = {
         (row.agent_id, row.id): ClaimedSession(
-            Lease(row.agent_id, row.id, token), row.state, row.history_start, row.message_count, row.careful
+            Lease(row.agent_id, row.id, token),
+            row.state,
+            row.version,
+            row.history_start,
+            row.message_count,
+            row.careful,
         )
         for row in leased
     }
@@ -172,23 +181,23 @@ def claim(
 
 def renew(lane: Lane, leases: Iterable[Lease], lease_seconds: float) -> set[Lease]:
     """Prolong leases. Returns those that are still held. Raises `StoreAwayError`."""
-    rows = lane.fetch(RENEW, _lease_columns(leases) | {"lease": lease_seconds})
+    rows = lane.fetch(RENEW, _lease_columns(leases) | {"lease": lease_seconds}, again=True)
     return {Lease(row.agent_id, row.id, row.token) for row in rows}
 
 
 def release(lane: Lane, leases: Iterable[Lease]) -> None:
     """Give leases back; those lost meanwhile are left alone. Raises `StoreAwayError`."""
-    lane.fetch(RELEASE, _lease_columns(leases))
+    lane.fetch(RELEASE, _lease_columns(leases), again=True)
 
 
 def announce(lane: Lane, lease: Lease, interaction_id: str) -> bool:
     """Say durably that this interaction starts now. Returns false when the lease is lost. Raises `StoreAwayError`."""
-    return bool(lane.fetch(ANNOUNCE, {"id": interaction_id, "token": lease.token}))
+    return bool(lane.fetch(ANNOUNCE, {"id": interaction_id, "token": lease.token}, again=True))
 
 
 def load_body(lane: Lane, interaction_id: str) -> bytes:
     """The body of an interaction. Raises `StoreAwayError`."""
-    rows = lane.fetch(BODY, {"id": interaction_id})
+    rows = lane.fetch(BODY, {"id": interaction_id}, again=True)
     return bytes(rows[0].body or b"") if rows else b""
 
 
@@ -196,7 +205,7 @@ def load_messages(lane: Lane, session: ClaimedSession, limit: int) -> list[Any]:
     """The newest `limit` messages that the session had when it was claimed, as rows of role, content and data."""
     lease = session.lease
     span = {"start": session.history_start, "stop": session.message_count, "limit": limit}
-    return lane.fetch(MESSAGES, {"agent": lease.agent_id, "session": lease.session_id, **span})
+    return lane.fetch(MESSAGES, {"agent": lease.agent_id, "session": lease.session_id, **span}, again=True)
 
 
 def _work(row: Any) -> Work:

@@ -13,9 +13,10 @@ from app.sessions.lanes import Lane
 
 COMMIT: LiteralString = """
 with changed as (
-  select * from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[], %(states)s::text[],
-    %(added)s::int[], %(hidden)s::int[], %(releases)s::boolean[], %(blocks)s::float8[])
-  as c(agent_id, id, token, state, added, hidden, release, block)
+  select * from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[], %(versions)s::bigint[],
+    %(turns)s::int[], %(states)s::text[], %(added)s::int[], %(hidden)s::int[], %(releases)s::boolean[],
+    %(blocks)s::float8[])
+  as c(agent_id, id, token, version, turns, state, added, hidden, release, block)
 ), mine as (
   select c.* from changed c cross join lateral (select s.lease_token from sessions s
     where s.agent_id = c.agent_id and s.id = c.id offset 0) s
@@ -23,7 +24,7 @@ with changed as (
 ), held as (
   update sessions s set
     state = case when c.state is null then s.state else c.state::jsonb end,
-    version = s.version + 1,
+    version = s.version + c.turns,
     message_count = s.message_count + c.added,
     history_start = case when c.hidden is null then s.history_start else s.message_count + c.hidden end,
     expires_at = case when s.temporary then now() + %(ttl)s * interval '1 second' end,
@@ -33,7 +34,7 @@ with changed as (
     careful = s.careful and not c.release,
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
     updated_at = now()
-  from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token
+  from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version
   returning s.agent_id, s.id, c.token, s.message_count - c.added as first
 ), finished as (
   update interactions i set
@@ -77,7 +78,11 @@ with changed as (
 )
 select agent_id, id, token from held
 """
-"""Saves states, results, messages and calls together, only for sessions whose token matches; returns those sessions."""
+"""Saves states, results, messages and calls together, only for sessions whose token and version match; returns those.
+
+The version is the number of turns saved before. It makes a commit that is tried again harmless while the first try,
+of which only the connection was lost, is still being executed; and it lets none in whose predecessor was given up.
+"""
 
 READ_BACK: LiteralString = """
 select distinct agent_id, session_id as id, lease_token as token from interactions
@@ -91,9 +96,10 @@ INTERRUPTED = "interrupted by a newer message"
 
 @dataclass(slots=True)
 class SessionCommit:
-    """What one session's turns did since its last commit. `ages` are seconds since wake and start of each turn."""
+    """What one session's turns did, at a version. `ages` are seconds since the wake and the start of each turn."""
 
     lease: Lease
+    version: int
     release: bool
     outcomes: list[Outcome] = field(default_factory=list)
     ages: list[tuple[float, float]] = field(default_factory=list)
@@ -107,16 +113,21 @@ def commit(
     `unsure`: an earlier try may have happened; what it saved is counted as held.
     Raises `StoreAwayError`; then it may or may not have happened.
     """
-    saved: set[Lease] = set()
-    if unsure:
-        ids = [outcome.work.id for one in sessions for outcome in one.outcomes]
-        tokens = list({one.lease.token for one in sessions})
-        saved = {Lease(*row) for row in lane.fetch(READ_BACK, {"ids": ids, "tokens": tokens})}
-        sessions = [one for one in sessions if one.lease not in saved]
+    saved = _read_back(lane, sessions) if unsure else set()
+    sessions = [one for one in sessions if one.lease not in saved]
     if not sessions:
         return saved
     rows = lane.fetch(COMMIT, {**_columns(sessions), "ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE})
-    return saved | {Lease(*row) for row in rows}
+    saved |= {Lease(*row) for row in rows}
+    if unsure and (left := [one for one in sessions if one.lease not in saved]):
+        saved |= _read_back(lane, left)
+    return saved
+
+
+def _read_back(lane: Lane, sessions: Sequence[SessionCommit]) -> set[Lease]:
+    ids = [outcome.work.id for one in sessions for outcome in one.outcomes]
+    tokens = list({one.lease.token for one in sessions})
+    return {Lease(*row) for row in lane.fetch(READ_BACK, {"ids": ids, "tokens": tokens})}
 
 
 def _columns(sessions: Sequence[SessionCommit]) -> dict[str, Any]:
@@ -127,7 +138,7 @@ def _columns(sessions: Sequence[SessionCommit]) -> dict[str, Any]:
 
 
 COLUMNS = (
-    *("agents", "sessions", "tokens", "states", "added", "hidden", "releases", "blocks"),
+    *("agents", "sessions", "tokens", "versions", "turns", "states", "added", "hidden", "releases", "blocks"),
     *("f_ids", "f_agents", "f_sessions", "f_statuses", "f_results", "f_errors", "f_usages", "f_attempts"),
     *("f_delays", "f_woken", "f_started", "f_reasons", "f_superseded"),
     *("m_agents", "m_sessions", "m_places", "m_roles", "m_contents", "m_data", "m_interactions"),
@@ -196,6 +207,8 @@ def _add_session(columns: dict[str, list[Any]], one: SessionCommit) -> None:
         agents=agent_id,
         sessions=session_id,
         tokens=one.lease.token,
+        versions=one.version,
+        turns=len(one.outcomes),
         states=state,
         added=place,
         hidden=hidden,

@@ -26,8 +26,10 @@ INDEXED = (
 )
 """Every hot statement looks its few rows up by index. So it is planned once, not at each call (which cost as much as
 running it), and a plan made while the tables were small must not say anything else."""
+IDLE = "-c idle_in_transaction_session_timeout=5s"
+"""A process that is suspended in the middle of a transaction must not hold up others for longer."""
 HASTY = "-c synchronous_commit=off -c lock_timeout=500ms"
-STORE_GONE = (psycopg.OperationalError, psycopg.InterfaceError)
+STORE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, pg.IdleInTransactionSessionTimeout)
 TRY_AGAIN = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 RETRIES = 5
 
@@ -48,19 +50,27 @@ class Lane:
             self._connection = self._open()
         return self._connection
 
-    def fetch(self, query: LiteralString, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
-        """Run one statement and return its rows. Raises `StoreAwayError` when it may or may not have happened."""
-        return self._guarded(lambda connection: _rows(connection.execute(query, parameters)))
+    def fetch(
+        self, query: LiteralString, parameters: Sequence[Any] | dict[str, Any] = (), *, again: bool = False
+    ) -> list[Any]:
+        """Run one statement and return its rows. Raises `StoreAwayError` when it may or may not have happened.
+
+        again: it does no harm twice, so when its connection turns out to be lost it is tried on another.
+        """
+        return self._guarded(lambda connection: _rows(connection.execute(query, parameters)), again=again)
 
     def fetch_together(self, *statements: Statement) -> list[list[Any]]:
-        """Run statements in one transaction and one round trip; each sees what was committed before it started."""
+        """Run statements in one transaction and one round trip; each sees what was committed before it started.
+
+        They must do no harm twice: when their connection turns out to be lost, they are tried on another.
+        """
 
         def run(connection: psycopg.Connection[Any]) -> list[list[Any]]:
             with connection.pipeline():
                 cursors = [connection.execute(query, parameters) for query, parameters in statements]
             return [_rows(cursor) for cursor in cursors]
 
-        return self._guarded(run)
+        return self._guarded(run, again=True)
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
@@ -81,7 +91,7 @@ class Lane:
             except psycopg.Error:
                 return
 
-    def _guarded(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
+    def _guarded(self, run: Callable[[psycopg.Connection[Any]], T], *, again: bool) -> T:
         for left in range(RETRIES, -1, -1):
             try:
                 return run(self.connection)
@@ -90,13 +100,15 @@ class Lane:
                     raise
             except STORE_GONE as error:
                 self.close()
-                raise StoreAwayError(_explain(error)) from error
+                if not again:
+                    raise StoreAwayError(_explain(error)) from error
+                again = False
         raise AssertionError
 
     def _open(self) -> psycopg.Connection[Any]:
         options: dict[str, Any] = {"prepare_threshold": None if self._settings.database_pooled else 2}
         if not self._settings.database_pooled:
-            options["options"] = INDEXED if self._durable else f"{INDEXED} {HASTY}"
+            options["options"] = f"{INDEXED} {IDLE}" if self._durable else f"{INDEXED} {IDLE} {HASTY}"
         try:
             return psycopg.connect(
                 self._settings.database_url,

@@ -51,7 +51,7 @@ where i.agent_id = h.agent_id and i.session_id = h.id and i.status = 'queued' an
 
 DUE: LiteralString = """
 select i.id, i.agent_id, i.session_id, i.kind, s.id is null as missing, s.lease_token,
-  s.lease_until < now() as expired
+  s.lease_until < now() as expired, s.careful
 from (select id, agent_id, session_id, kind, wake_at from interactions
   where status = 'queued' and wake_at > '-infinity' and wake_at <= now()
   order by wake_at limit %(batch)s for update skip locked) i
@@ -149,7 +149,7 @@ def rescue(lane: Lane, *, crash_limit: int) -> Findings | None:
         unleased = [row.id for row in due if row.lease_token is None or row.expired]
         connection.execute(POSTPONE, {"ids": unleased, "again": WAKE_AGAIN})
     free = [row for row in due if row.lease_token is None or row.expired]
-    careful = {(row.agent_id, row.session_id) for row in free if row.expired}
+    careful = {(row.agent_id, row.session_id) for row in free if row.expired or row.careful}
     wakes = dict.fromkeys((row.agent_id, row.session_id, row.kind) for row in free)
     return Findings(
         [wake for wake in wakes if wake[:2] not in careful],

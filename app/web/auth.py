@@ -5,7 +5,6 @@ of a router or proxy), and one of them must not lock the others out.
 """
 
 import hmac
-import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
 WINDOW = 60.0
 
-log = logging.getLogger("pumice.auth")
 
 FIND: LiteralString = """
 select hash, kind, agent_id from api_keys where hash = %(hash)s and revoked_at is null
@@ -82,11 +80,7 @@ class Keys:
     def _look_up(self, digest: bytes) -> list[Any]:
         with self._lanes.borrow() as lane:
             try:
-                return lane.fetch(FIND, {"hash": digest})
-            except StoreAwayError as error:
-                log.debug("once more on a new connection, as the old one may have been lost while idle: %s", error)
-            try:
-                return lane.fetch(FIND, {"hash": digest})
+                return lane.fetch(FIND, {"hash": digest}, again=True)
             except StoreAwayError as error:
                 raise StoreAway(str(error), retry_after=2) from None
 

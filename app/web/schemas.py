@@ -152,7 +152,7 @@ SCHEMAS: dict[str, Schema] = {
             "agentId": _TEXT,
             "sessionId": _TEXT,
             "state": {"type": "object"},
-            "version": {**_COUNT, "description": "How many commits it has had"},
+            "version": {**_COUNT, "description": "How many turns it has had"},
             "messageCount": _COUNT,
             "temporary": {"type": "boolean"},
             "expiresAt": _or_null(_TIME),
