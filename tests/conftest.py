@@ -20,6 +20,19 @@ from tests.support.databases import ExternalServer, database
 from tests.support.stack import Stack, running_stack
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", action="store_true", help="run the longer fault tests too (tests/acceptance/faults)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the longer fault tests out, unless they are asked for."""
+    if config.getoption("--faults"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("faults")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres | ExternalServer]:
     """Postgres for the whole run, without fsync: the machine's own crash is not among what tests do."""
