@@ -51,10 +51,21 @@ def servers() -> Iterator[Servers]:
     """Yield running servers; those started here end with the block."""
     given = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if given[0] and given[1]:
-        yield _found(given[0], given[1])
+        with _alone_on(given[0]):
+            yield _found(given[0], given[1])
         return
     with temporary_postgres() as postgres, temporary_valkey() as valkey:
         yield _found(postgres.url(), valkey.url())
+
+
+@contextmanager
+def _alone_on(database_url: str) -> Iterator[None]:
+    """Refuse servers on which another benchmark runs: it would replace this one's databases and take its messages."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        row = connection.execute("select pg_try_advisory_lock(hashtext('tests.bench'))").fetchone()
+        if row != (True,):
+            raise SystemExit("another benchmark is running on these servers")
+        yield
 
 
 def _found(database_url: str, redis_url: str) -> Servers:
