@@ -28,7 +28,7 @@ class Counter(Agent):
     def receive(self, data):
         return {"echo": data}
 
-    def add(self, number, fail=False):  # noqa: FBT002
+    def add(self, number, fail=False):
         self.state.total += number
         self.state.tags[str(number)] = "seen"
         self.schedule(60, "add", 1)
@@ -80,7 +80,7 @@ def test_a_failed_turn_leaves_nothing():
     session = bench(Counter)
     session.call("add", 1)
     before = session.live.state
-    outcome = session.call("add", 5, True)  # noqa: FBT003
+    outcome = session.call("add", 5, True)
     assert (outcome.status, outcome.state, outcome.calls, outcome.messages) == ("failed", None, [], [])
     assert outcome.failure is not None
     assert (outcome.failure.type, outcome.failure.message) == ("ValueError", "no more")
@@ -91,7 +91,7 @@ def test_a_failed_turn_leaves_nothing():
 
 def test_a_failed_first_turn_is_set_up_again():
     session = bench(Counter)
-    session.call("add", 5, True)  # noqa: FBT003
+    session.call("add", 5, True)
     assert session.live.is_new
     session.call("add", 1)
     assert session.state["set_up"] == 1
