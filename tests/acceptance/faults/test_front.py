@@ -2,6 +2,7 @@
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -23,13 +24,17 @@ def test_killed_between_accept_and_wake(stack, route):
     check_single(stack, session, route)
 
 
+def _was_replaced(stack, front: str, pid: int) -> bool:
+    return stack.family.pid(front) != pid
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.faults)])
 def test_ended_under_load(stack, number):
     with working(stack) as workload:
         for front in ("web", "web2"):
             before = stack.family.pid(front)
             stack.family.send(front, number)
-            wait_until(lambda front=front, pid=before: stack.family.pid(front) != pid, 40, f"the end of {front}")
+            wait_until(partial(_was_replaced, stack, front, before), 40, f"the end of {front}")
             stack.wait_ready(front)
             workload.wait_recovered()
             workload.wait_more()
