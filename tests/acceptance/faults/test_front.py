@@ -25,7 +25,7 @@ def test_killed_between_accept_and_wake(stack, route):
 
 
 def _was_replaced(stack, front: str, pid: int) -> bool:
-    return stack.family.pid(front) != pid
+    return bool(stack.family.pid(front) != pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.faults)])
