@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Engine, Row, func, select, update
 from sqlalchemy.orm import Session, defer
 
-from app.sessions.accept import WAKE_GRACE
 from app.sessions.models import InteractionRow
 
 GIVEN_UP = ("dead", "failed")
@@ -56,7 +55,7 @@ def list_given_up(
 def retry(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UUID, str, str]]:
     """Queue interactions again, with their attempts counted anew and their errors kept.
 
-    Returns rows of id, session_id and kind; rescue wakes those that the caller does not.
+    Returns rows of id, session_id and kind; rescue, within a second, wakes those that the caller does not.
     """
     statement = (
         update(InteractionRow)
@@ -70,7 +69,7 @@ def retry(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UU
             reply_to=None,
             lease_token=None,
             available_at=func.now(),
-            wake_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, WAKE_GRACE),
+            wake_at=func.now(),
             errors=InteractionRow.errors.op("||")(_RETRIED),
         )
         .returning(InteractionRow.id, InteractionRow.session_id, InteractionRow.kind)
