@@ -7,8 +7,10 @@ import pytest
 
 from app.dev.postgres import Postgres
 from app.dev.valkey import Valkey
+from app.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
+from tests.support.protocol import Protocol
 from tests.support.servers import Outage, outage_stack
 from tests.support.stack import Stack, running_stack
 
@@ -68,3 +70,27 @@ def outage() -> Iterator[Outage]:
     names = ("echo", "faulty", "selected", "caller", "async-streamer")
     with outage_stack(",".join(f"{name}=tests.support.{SERVED[name]}" for name in names)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def protocol_database(postgres_server: Postgres | ExternalServer, migrated_template: str) -> Iterator[str]:
+    """One database for all tests of the protocol: emptying it is quicker than making another."""
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        yield postgres_server.url(name)
+
+
+@pytest.fixture
+def protocol(protocol_database: str) -> Iterator[Protocol]:
+    """The protocol's steps on an empty database."""
+    steps = Protocol(Settings.from_env({"DATABASE_URL": protocol_database}))
+    steps.empty()
+    yield steps
+    steps.end()
+
+
+@pytest.fixture
+def rival(protocol: Protocol) -> Iterator[Protocol]:
+    """Another process on the same database."""
+    steps = Protocol(protocol.settings)
+    yield steps
+    steps.end()

@@ -1,0 +1,110 @@
+"""The protocol's steps on a database, without processes: what fronts, workers and beats do there, one by one."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from app.agents.context import Call, new_id
+from app.agents.failures import Failure
+from app.agents.messages import Message
+from app.agents.turn import Outcome, Work
+from app.sessions.accept import Accepted, NewInteraction, accept
+from app.sessions.claim import ClaimedSession, Lease, Wanted, claim
+from app.sessions.commit import SessionCommit, commit
+from app.sessions.lanes import Lane
+from app.settings import Settings
+
+AGENT = "agent"
+DAY = 86_400.0
+_tokens = itertools.count(1)
+
+
+def new(session: str = "s", kind: str = "hook", *, key: str | None = None, **fields: Any) -> NewInteraction:
+    """An interaction to accept; `key` is its delivery id."""
+    given = {"agent_id": AGENT, "name": "hook", "payload": "{}", "dedupe": ("hook", key) if key else None, **fields}
+    return NewInteraction(new_id(), session_id=session, kind=kind, **given)
+
+
+def done(work: Work, *, state: Any = None, said: Sequence[str] = (), calls: Sequence[Call] = ()) -> Outcome:
+    """A turn that went well."""
+    messages = [Message("assistant", text) for text in said]
+    saved = None if state is None else json.dumps(state)
+    return Outcome(work, result='{"value": 1}', state=saved, messages=messages, calls=list(calls))
+
+
+def failed(work: Work, status: str = "failed", **fields: Any) -> Outcome:
+    """A turn that went wrong; `status` is failed, dead or retry."""
+    return Outcome(work, status, failure=Failure(status, "ValueError", "no", "", work.attempts + 1, **fields))
+
+
+class Protocol:
+    """One process's connection, and a view of the tables."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lane = Lane(settings)
+        self._view = psycopg.connect(settings.database_url, row_factory=dict_row, autocommit=True)
+
+    def accept(self, *wanted: NewInteraction, **options: Any) -> list[Accepted]:
+        return accept(self.lane, list(wanted), **{"temporary_ttl": 60.0, "window": DAY, **options})
+
+    def claim(self, *sessions: str, agent: str = AGENT, worker: int = 1, **options: Any) -> list[ClaimedSession]:
+        """Claim with a token of its own; `limit` and `lease_seconds` may be given."""
+        limit, lease_seconds = options.get("limit", 100), options.get("lease_seconds", 10.0)
+        wanted = [Wanted(agent, session, limit) for session in sessions]
+        return claim(self.lane, wanted, token=next(_tokens), worker_id=worker, lease_seconds=lease_seconds)
+
+    def claim_one(self, session: str = "s", **options: Any) -> ClaimedSession:
+        """Claim one session, which must be free and have work."""
+        claimed = self.claim(session, **options)
+        assert len(claimed) == 1, f"{session} could not be claimed"
+        return claimed[0]
+
+    def commit(self, *parts: SessionCommit, unsure: bool = False) -> set[Lease]:
+        return commit(self.lane, parts, temporary_ttl=60.0, lease_seconds=10.0, unsure=unsure)
+
+    def finish(self, claimed: ClaimedSession, *outcomes: Outcome, release: bool = True) -> bool:
+        """Commit these outcomes. Returns whether the lease held."""
+        return claimed.lease in self.commit(part(claimed, *outcomes, release=release))
+
+    def query(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows; what the statement changes is committed."""
+        cursor = self._view.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def session(self, session: str = "s") -> dict[str, Any]:
+        return self.query("select * from sessions where agent_id = %s and id = %s", AGENT, session)[0]
+
+    def interactions(self, session: str = "s") -> list[dict[str, Any]]:
+        statement = "select * from interactions where agent_id = %s and session_id = %s order by seq"
+        return self.query(statement, AGENT, session)
+
+    def statuses(self, session: str = "s") -> list[str]:
+        return [row["status"] for row in self.interactions(session)]
+
+    def messages(self, session: str = "s") -> list[tuple[int, str]]:
+        statement = "select seq, content from messages where agent_id = %s and session_id = %s order by seq"
+        return [(row["seq"], row["content"]) for row in self.query(statement, AGENT, session)]
+
+    def empty(self) -> None:
+        """Forget everything."""
+        self.query("truncate agents, api_keys, sessions, interactions, messages, ticks, workers")
+
+    def close(self) -> None:
+        """Lose the connections that hold something."""
+        self.lane.close()
+
+    def end(self) -> None:
+        """Close everything."""
+        self.lane.close()
+        self._view.close()
+
+
+def part(claimed: ClaimedSession, *outcomes: Outcome, release: bool = True) -> SessionCommit:
+    """A session's next part of a commit."""
+    version, claimed.version = claimed.version, claimed.version + len(outcomes)
+    return SessionCommit(claimed.lease, version, release, list(outcomes), [(0.2, 0.1) for _ in outcomes])
