@@ -30,7 +30,8 @@ OLD_INTERACTIONS: LiteralString = """
 with old as (
   select id from interactions
   where id < overlay('00000000-0000-7000-8000-000000000000' placing
-      regexp_replace(lpad(to_hex((extract(epoch from now() - %(days)s * interval '1 day') * 1000)::bigint), 12, '0'),
+      regexp_replace(lpad(to_hex((greatest(extract(epoch from now() - %(days)s * interval '1 day'), 0) * 1000)::bigint),
+        12, '0'),
         '(.{8})(.{4})', '\\1-\\2') from 1 for 13)::uuid
     and status <> 'queued'
   order by id limit %(batch)s

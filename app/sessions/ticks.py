@@ -1,7 +1,7 @@
 """Ticks: one due time of one job, inserted once, fanned out page by page to one interaction per session."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 from app.agents.context import new_id
@@ -72,7 +72,7 @@ class Tick:
     @property
     def stamp(self) -> str:
         """The due time as it stands in dedupe keys: ISO 8601 in UTC."""
-        return self.scheduled_for.isoformat()
+        return self.scheduled_for.astimezone(UTC).isoformat()
 
 
 def insert_ticks(lane: Lane, ticks: list[Tick]) -> list[Tick]:
