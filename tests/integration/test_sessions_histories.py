@@ -39,7 +39,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.steps.empty()
-        self.accepted = {name: [] for name in SESSIONS}
+        self.accepted: dict[str, list[str]] = {name: [] for name in SESSIONS}
 
     held = Bundle("held")
     lost = Bundle("lost")
