@@ -179,5 +179,5 @@ def _warm_up(stage: Stage, *, settle: bool) -> None:
     contender = stage.contender
     stage.load([contender.hook({"session": f"w{n % 40}", "n": n}) for n in range(WARM_HOOKS)], 64)
     if settle:
-        stage.load([contender.chat(f"w{n % 4}", ["hello"]) for n in range(WARM_CHATS)], 4)
         stage.settle(WARM_HOOKS)
+        stage.load([contender.chat(f"w{n % 4}", ["hello"]) for n in range(WARM_CHATS)], 4)

@@ -11,7 +11,7 @@ from tests.bench.baseline.models import Database, Interaction
 from tests.bench.baseline.tasks import run_interaction
 
 app = Flask(__name__)
-replies = redis.Redis.from_url(os.environ["REDIS_URL"])
+replies = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=30)
 
 
 @app.get("/healthz")
