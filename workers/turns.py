@@ -21,7 +21,7 @@ from app.agents.registry import Registry
 from app.agents.turn import LiveSession, Outcome, Work, drive, run_turn
 from app.errors import StoreAwayError
 from app.events import Event, EventPublisher
-from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_body, load_messages, release
+from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_body, load_messages, release, wake_soon
 from app.sessions.lanes import Lanes
 from app.settings import Settings
 from app.wakes import QUEUE_OF_KIND, WakePublisher
@@ -75,6 +75,8 @@ class Runner:
         try:
             while wanted and not self.stopping:
                 wanted = self._run_once(wanted)
+            if wanted:
+                self._leave_to_others([(one.agent_id, one.session_id) for one in wanted])
         except StoreAwayError as error:
             log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(wanted), error)
 
@@ -276,8 +278,19 @@ class Runner:
             log.warning("hand_back_failed sessions=%d error=%s", len(mine), error)
         for run in mine:
             self.runs.remove(run)
-        queue = QUEUE_OF_KIND[mine[0].claimed.work[0].kind]
-        self._parts.wakes.spread([(run.lease.agent_id, run.lease.session_id) for run in mine], queue)
+        keys = [(run.lease.agent_id, run.lease.session_id) for run in mine]
+        if self.stopping:
+            self._leave_to_others(keys)
+        else:
+            self._parts.wakes.spread(keys, QUEUE_OF_KIND[mine[0].claimed.work[0].kind])
+
+    def _leave_to_others(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Have rescue wake sessions that this process, which is stopping, does not run: it could take its own wakes."""
+        try:
+            with self._parts.lanes.borrow() as lane:
+                wake_soon(lane, keys)
+        except StoreAwayError as error:
+            log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(keys), error)
 
 
 def _needs_loop(run: SessionRun) -> bool:

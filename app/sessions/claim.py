@@ -85,6 +85,13 @@ from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.
 """
 """Gives leases back without a turn."""
 
+WAKE_SOON: LiteralString = """
+update interactions i set wake_at = now()
+from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
+where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
+"""
+"""Makes sessions' due work due for rescue, which looks every second."""
+
 ANNOUNCE: LiteralString = """
 update interactions i set started_at = clock_timestamp() from sessions s
 where i.id = %(id)s::uuid and i.status = 'queued'
@@ -188,6 +195,12 @@ def renew(lane: Lane, leases: Iterable[Lease], lease_seconds: float) -> set[Leas
 def release(lane: Lane, leases: Iterable[Lease]) -> None:
     """Give leases back; those lost meanwhile are left alone. Raises `StoreAwayError`."""
     lane.fetch(RELEASE, _lease_columns(leases), again=True)
+
+
+def wake_soon(lane: Lane, keys: Iterable[Sequence[str]]) -> None:
+    """Have rescue wake sessions, given as `(agent_id, session_id)`, at its next pass. Raises `StoreAwayError`."""
+    named = list(keys)
+    lane.fetch(WAKE_SOON, {"agents": [key[0] for key in named], "sessions": [key[1] for key in named]}, again=True)
 
 
 def announce(lane: Lane, lease: Lease, interaction_id: str) -> bool:
