@@ -154,24 +154,32 @@ class Window:
 
 @contextmanager
 def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> Iterator[Stage]:
-    """Start `roles` of `contender`, warm them up, empty the tables, and stop everything after the block."""
-    try:
-        contender.start(roles, options.fronts, options.workers)
-        if not contender.database_url:
-            stage = Stage(contender, options, None)
-            _warm_up(stage, settle=False)
-            yield stage
-            return
-        with psycopg.connect(contender.database_url, autocommit=True) as connection:
-            stage = Stage(contender, options, Truth(connection, contender.order))
+    """Start `roles` of `contender` on empty tables, warm them up, and stop everything after the block."""
+    with _truth(contender) as truth:
+        try:
+            contender.start(roles, options.fronts, options.workers)
+            stage = Stage(contender, options, truth)
             _warm_up(stage, settle="worker" in roles)
-            stage.truth.empty()
+            if truth:
+                truth.empty()
             yield stage
-    except OSError:
-        contender.require_alive()
-        raise
-    finally:
-        contender.stop()
+        except OSError:
+            contender.require_alive()
+            raise
+        finally:
+            contender.stop()
+
+
+@contextmanager
+def _truth(contender: Contender) -> Iterator[Truth | None]:
+    """Open what the contender stores, emptied of what an earlier workload left; None for one that stores nothing."""
+    if not contender.database_url:
+        yield None
+        return
+    with psycopg.connect(contender.database_url, autocommit=True) as connection:
+        truth = Truth(connection, contender.order)
+        truth.empty()
+        yield truth
 
 
 def _warm_up(stage: Stage, *, settle: bool) -> None:
