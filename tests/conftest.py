@@ -4,7 +4,7 @@ TEST_DATABASE_URL must be allowed to create databases; the Redis database of TES
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("faults")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what a shared stack's processes said last when a test on it fails."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed:
+        for name, process in getattr(stack, "shared", {}).items():
+            report.sections.append((f"last lines of the {name}", "".join(process.lines[-80:])))
+    return report
 
 
 @pytest.fixture(scope="session")

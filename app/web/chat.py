@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import orjson
 from flask import Blueprint, Request, Response, request
 
-from app.agents.context import new_id
+from app.agents.context import new_id, to_json
 from app.agents.messages import decode_messages
 from app.agents.spec import AgentSpec
 from app.errors import InvalidField, UnknownHook
@@ -50,7 +49,7 @@ def chat_payload(spec: AgentSpec, body: dict[str, Any]) -> str:
     history = body.get("history", "append")
     if history not in {"append", "replace"}:
         raise InvalidField("history", 'must be "append" or "replace"')
-    return orjson.dumps({"messages": [one.encode() for one in messages], "history": history}).decode()
+    return to_json({"messages": [one.encode() for one in messages], "history": history}, "messages")
 
 
 def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:

@@ -21,6 +21,7 @@ from app.errors import (
     StoreAwayError,
     TooLarge,
     UnknownRoute,
+    UnsavableError,
     UnsupportedMedia,
 )
 
@@ -53,6 +54,8 @@ def as_problem(error: BaseException) -> Problem:
     if isinstance(error, HTTPException):
         kind = BY_STATUS.get(error.code or 500, Malformed if (error.code or 500) < 500 else Internal)  # noqa: PLR2004
         return kind() if kind in {UnknownRoute, MethodNotAllowed, TooLarge} else kind(error.description)
+    if isinstance(error, UnsavableError):  # nested deeper than JSON is written
+        return InvalidField(error.field, str(error))
     if isinstance(error, StoreAwayError):
         return StoreAway(str(error), retry_after=2)
     if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _store_is_away(error)):

@@ -9,7 +9,7 @@ from flask import Flask, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
-from app.agents.context import new_id
+from app.agents.context import new_id, to_json
 from app.agents.spec import AgentSpec
 from app.errors import Forbidden, InvalidField, Malformed, Problem, StoreAway, TooMany, Unauthorized, UnknownAgent
 from app.sessions.accept import NewInteraction
@@ -170,4 +170,4 @@ def read_frame(spec: AgentSpec, frame: str | bytes) -> tuple[str, str]:
         return "chat", chat_payload(spec, value)
     if isinstance(value, dict) and "type" not in value and "role" in value and "content" in value:
         return "chat", chat_payload(spec, {"messages": [value]})
-    return "socket", orjson.dumps({"data": value}).decode()
+    return "socket", to_json({"data": value}, "the frame")

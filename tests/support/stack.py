@@ -81,6 +81,7 @@ class Stack:
         self.environ = {**inherited, **DEFAULTS, **environ}
         self.database_url = environ["DATABASE_URL"]
         self.url = ""
+        self.shared: dict[str, Process] = {}
         self._guard = guard
         self._clients: list[AgentClient] = []
         ids = [entry.partition("=")[0] for entry in environ["AGENTS"].split(",")]
@@ -140,7 +141,7 @@ def running_stack(environ: Mapping[str, str], agents: str) -> Iterator[Stack]:
     with ExitStack() as opened:
         stack = Stack({**environ, "AGENTS": agents}, opened.enter_context(Guard()))
         web = opened.enter_context(stack.process("web"))
-        opened.enter_context(stack.worker())
+        stack.shared = {"front": web, "worker": opened.enter_context(stack.worker())}
         opened.callback(stack.close_clients, web.url)
         web.wait_for(lambda: answers(f"{web.url}/readyz"))
         stack.url = web.url
