@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -18,6 +19,10 @@ from app.settings import Settings
 from tests.support.control import CONTROL_AGENTS, CONTROL_SETTINGS, REDIS_DATABASE
 from tests.support.databases import ExternalServer, database
 from tests.support.stack import Stack, running_stack
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")  # a run there answers for its change only: the same examples every time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
