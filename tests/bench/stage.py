@@ -159,7 +159,7 @@ def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> It
         try:
             contender.start(roles, options.fronts, options.workers)
             stage = Stage(contender, options, truth)
-            _warm_up(stage, settle="worker" in roles)
+            _warm_up(stage, settle=stage.stores and "worker" in roles)
             if truth:
                 truth.empty()
             yield stage
