@@ -23,7 +23,7 @@ class Retry(Exception):  # noqa: N818 (an instruction, not a fault)
         super().__init__(reason)
         if not math.isfinite(after):
             raise ValueError(f"Retry: {after!r} is no number of seconds")
-        self.after = after
+        self.after = float(after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,12 +113,8 @@ def commit(
     `unsure`: an earlier try may have happened; what it saved is counted as held.
     Raises `StoreAwayError`; then it may or may not have happened.
     """
-    saved = _read_back(lane, sessions) if unsure else set()
-    sessions = [one for one in sessions if one.lease not in saved]
-    if not sessions:
-        return saved
     rows = lane.fetch(COMMIT, {**_columns(sessions), "ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE})
-    saved |= {Lease(*row) for row in rows}
+    saved = {Lease(*row) for row in rows}
     if unsure and (left := [one for one in sessions if one.lease not in saved]):
         saved |= _read_back(lane, left)
     return saved

@@ -77,6 +77,11 @@ def test_beat_killed_between_tick_and_fan_out(stack, ticking):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.faults)])
 def test_worker_ended_in_the_middle_of_a_fan_out(stack, wide, number):
+    """Fails when the dedupe key of PAGE_OF_SESSIONS is not unique and ADVANCE never closes the tick.
+
+    Then the fan-out that rescue goes on with makes a second interaction for sessions that have one.
+    """
+
     """The second page waits for a row of the test's. Nothing of that page is kept; another fan-out goes on there."""
     taken = (
         "insert into interactions (id, agent_id, session_id, kind, name, payload, dedupe_source, dedupe_key)"

@@ -51,7 +51,10 @@ def test_a_suspect_that_cannot_be_announced_is_let_go(stack, suspects):
 
 
 def test_it_is_dead_and_its_neighbours_are_done(stack):
-    """Nobody is told of them: one wake of rescue's names all, so that they are claimed and lost together."""
+    """Nobody is told of them: one wake of rescue's names all, so that they are claimed and lost together.
+
+    Deliberate bug: rescue.py, BREAK never sets 'dead': the culprit goes on killing workers.
+    """
     settings = Settings.from_env({"DATABASE_URL": stack.database_url})
     together = [interaction(f"well-{n:02}", "take", '1, "well-ledger"') for n in range(HEALTHY)]
     together.insert(HEALTHY // 2, interaction("poison", "die", "null"))

@@ -68,6 +68,11 @@ def test_connection_terminated_in_a_commit(stack):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_connection_cut_in_an_accept(stack, moment):
+    """Fails when Acceptor._accept returns its requests as accepted on a StoreAwayError instead of trying again.
+
+    Then a client has a 2xx for an interaction that is not there.
+    """
+
     """`after`: it was accepted, and the front can't know; asking again finds the interaction by its id."""
     session = f"accept-{moment}"
     trap = stack.postgres_proxy.trap(ACCEPT, moment)
@@ -90,6 +95,11 @@ def test_connection_cut_in_a_commit(stack, moment):
 
 
 def test_connection_cut_while_a_commit_is_executed(stack):
+    """Fails when COMMIT does not ask for the version and commit() does not read back.
+
+    Then the second try of a commit whose first is still being executed is refused or applied twice.
+    """
+
     """The first try is still being executed when the second comes, and the session stays leased after both."""
     sender = Sender(stack)
     sender.send("post", "cut", 1, "", "cut-1")

@@ -30,6 +30,8 @@ def restarted_empty(stack):
 
 @pytest.mark.parametrize("fault", [flushed, connections_killed, paused, restarted_empty])
 def test_under_load(stack, fault):
+    """Fails when rescue() returns no wakes: what was accepted while Redis lost its messages stays queued."""
+
     with working(stack) as workload:
         fault(stack)
         workload.wait_recovered()

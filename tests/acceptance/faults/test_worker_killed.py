@@ -14,6 +14,8 @@ COMMIT = "finished as ("
 
 @pytest.mark.parametrize("route", ["post", "add", "chat", "await"])
 def test_in_a_handler(stack, route):
+    """Fails when rescue() leaves expired leases alone: the session of the dead worker never runs again."""
+
     session = f"handler-{route}"
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(Sender(stack).send, route, session, 1, f"{session}-ledger", session)

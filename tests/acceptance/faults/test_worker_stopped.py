@@ -14,6 +14,11 @@ SUSPECT = "update workers w set suspected_at"
 
 @pytest.mark.parametrize("route", ["post", "await"])
 def test_past_its_lease_it_cannot_commit(stack, route):
+    """Fails when COMMIT asks neither for the lease's token nor for the version.
+
+    Then the effects of the worker that stood still are added to those of the worker that took over.
+    """
+
     session = f"stopped-{route}"
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(Sender(stack).send, route, session, 1, f"{session}-ledger", session)

@@ -1,0 +1,115 @@
+"""What the protocol on Postgres must do, said in memory: a few lists for each session, and who may run it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.sessions.claim import ClaimedSession
+
+CRASHES = 3
+"""How many crashes an interaction survives less one."""
+
+
+@dataclass(eq=False)
+class Item:
+    """One interaction as the model knows it."""
+
+    id: str
+    session: str
+    number: int
+    status: str = "queued"
+    due: bool = True
+    attempts: int = 0
+    crashes: int = 0
+    announced: bool = False
+
+
+@dataclass(eq=False)
+class Claim:
+    """A lease that a simulated worker believes in: what it claimed, and what it has done with it so far."""
+
+    real: ClaimedSession
+    items: list[Item]
+    state: list[int]
+    version: int
+    place: int = 0
+
+    @property
+    def session(self) -> str:
+        return self.real.lease.session_id
+
+
+@dataclass(eq=False)
+class Session:
+    """One session: its work in the order of acceptance, its effects, and whose lease is live."""
+
+    name: str
+    items: list[Item] = field(default_factory=list)
+    state: list[int] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    holder: Claim | None = None
+    expired: bool = False
+    blocked: bool = False
+    careful: bool = False
+
+    @property
+    def due(self) -> list[Item]:
+        """What a claim gets, in order."""
+        return [item for item in self.items if item.status == "queued" and item.due]
+
+    def claimable(self, *, alone: bool) -> bool:
+        """Would a claim get it?"""
+        return self.holder is None and not self.blocked and bool(self.due) and (alone or not self.careful)
+
+    def break_lease(self) -> None:
+        """What rescue does with an expired lease: free it, and blame the first that was due."""
+        suspected, self.careful = self.careful, True
+        self.holder, self.expired = None, False
+        head = self.due[0]
+        if suspected and not head.announced:
+            return
+        head.attempts += 1
+        head.crashes += 1
+        head.announced = False
+        if suspected and head.crashes >= CRASHES:
+            head.status = "dead"
+
+    def apply(self, item: Item, status: str, state: list[int], *, blocking: bool) -> None:
+        """One committed outcome."""
+        item.attempts += 1
+        item.announced = False
+        if status == "done":
+            item.status, self.state = "done", state
+            self.messages.append(f"message {item.number}")
+        elif status == "retry":
+            item.due = False
+            self.blocked = blocking
+        else:
+            item.status = status
+
+
+@dataclass
+class Model:
+    """All sessions, and all that was called: `ledger` has each done number once."""
+
+    sessions: dict[str, Session]
+    ledger: list[str] = field(default_factory=list)
+    numbers: int = 0
+
+    def new(self, session: str, item_id: str) -> Item:
+        """The next interaction of a session."""
+        self.numbers += 1
+        item = Item(item_id, session, self.numbers)
+        self.sessions[session].items.append(item)
+        return item
+
+    def holds(self, claim: Claim) -> bool:
+        """Is this lease the live one?"""
+        return self.sessions[claim.session].holder is claim
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Every interaction as Postgres should have it."""
+        return [
+            (item.id, item.status, item.attempts)
+            for session in self.sessions.values()
+            for item in sorted(session.items, key=lambda one: one.number)
+        ]
