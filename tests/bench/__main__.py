@@ -14,7 +14,7 @@ from tests.bench.contenders.echo import Echo
 from tests.bench.contenders.pumice import Pumice
 from tests.bench.record import compare, save
 from tests.bench.report import table
-from tests.bench.run import run_all
+from tests.bench.run import Plan, Results, run_all
 from tests.bench.stack.servers import servers
 from tests.bench.stage import Options
 from tests.bench.workloads import WORKLOADS
@@ -29,7 +29,7 @@ def main() -> None:
         print(compare(arguments.before, arguments.after))
         return
     _raise_file_limit()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     options = Options(scale=arguments.scale, fronts=arguments.fronts, workers=arguments.workers)
     workloads = [one for one in WORKLOADS if not arguments.only or one.name in arguments.only]
     directory = Path(tempfile.mkdtemp(prefix="pumice-bench-"))
@@ -38,10 +38,13 @@ def main() -> None:
         contenders = [kind(running, directory) for kind in CONTENDERS if kind.name in arguments.contenders]
         for contender in contenders:
             contender.prepare()
-        results = run_all(workloads, contenders, options, arguments.runs, arguments.quiet)
-        if arguments.json:
-            save(arguments.json, results, options, running)
-    print(table(results))
+        results = Results()
+        try:
+            run_all(Plan(workloads, contenders, options, arguments.runs, arguments.quiet), results)
+        finally:  # a run that is stopped early has shown something too
+            if arguments.json:
+                save(arguments.json, results, options, running)
+            print(table(results), flush=True)
     sys.exit(1 if results.problems() else 0)
 
 

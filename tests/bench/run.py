@@ -37,23 +37,27 @@ class Results:
         ]
 
 
-def run_all(
-    workloads: Sequence[Workload], contenders: Sequence[Contender], options: Options, runs: int, quiet: float
-) -> Results:
-    """Repeat each workload `runs` times, unless once is enough, with each contender that offers it.
+@dataclass(frozen=True)
+class Plan:
+    """What to repeat how often; `quiet` is the seconds that the machine gets to become idle before each run."""
 
-    Before each of them the machine gets up to `quiet` seconds to become idle.
-    """
-    results = Results()
-    for workload in workloads:
-        for number in range(runs if workload.repeated else 1):
-            for contender in contenders:
+    workloads: Sequence[Workload]
+    contenders: Sequence[Contender]
+    options: Options
+    runs: int
+    quiet: float
+
+
+def run_all(plan: Plan, results: Results) -> None:
+    """Repeat each workload, unless once is enough, with each contender that offers it, and add to `results`."""
+    for workload in plan.workloads:
+        for number in range(plan.runs if workload.repeated else 1):
+            for contender in plan.contenders:
                 if contender.offers(workload.name):
-                    wait_for_quiet(quiet)
-                    sample = run_once(workload, contender, options)
+                    wait_for_quiet(plan.quiet)
+                    sample = run_once(workload, contender, plan.options)
                     results.add(workload.name, contender.name, sample)
-                    progress(f"{workload.name} {number + 1}/{runs} {contender.name}", sample)
-    return results
+                    progress(f"{workload.name} {number + 1}/{plan.runs} {contender.name}", sample)
 
 
 def run_once(workload: Workload, contender: Contender, options: Options) -> Sample:

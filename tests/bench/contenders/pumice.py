@@ -17,7 +17,7 @@ PUMICE = python("-m", "app.cli")
 """The `pumice` command of this checkout, installed or not."""
 
 MINUTE = 60
-BEAT_START = 6
+BEAT_START = 20
 """Seconds that beat gets to be up before a job is due."""
 
 
