@@ -33,11 +33,12 @@ class GroupFlush(Generic[T]):
     def add(self, *items: T, urgent: bool = True) -> None:
         """Have these items flushed, at once or, when not urgent, within the linger time."""
         with self._changed:
+            first = not self._items
             self._put(items, urgent=urgent)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-            if not self._flushing:
+            if not self._flushing and (first or urgent or len(self._items) >= self._limit):
                 self._changed.notify_all()
 
     def flush_here(self, *items: T) -> None:

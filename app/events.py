@@ -14,10 +14,9 @@ from typing import Any
 
 import orjson
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from app.batching import GroupFlush
+from app.link import Link
 from app.settings import Settings
 
 log = logging.getLogger("pumice.events")
@@ -56,19 +55,6 @@ def front_channel(front_id: str) -> str:
     return f"pumice:front:{front_id}"
 
 
-def connect(settings: Settings, *, timeout: float | None = 5.0) -> redis.Redis:
-    """A Redis client that fails rather than retries. timeout: seconds for an answer; None waits for ever."""
-    return redis.Redis.from_url(
-        settings.redis_url,
-        socket_timeout=timeout,
-        socket_connect_timeout=2,
-        socket_keepalive=True,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=64,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event of a session: its type and fields, as clients see it but for the id."""
@@ -98,7 +84,7 @@ class EventPublisher:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._client = connect(settings)
+        self._link = Link(settings.redis_url)
         self._kept: tuple[int, int] = (settings.event_limit, int(settings.event_ttl * 1000))
         self._flusher: GroupFlush[Event | Reply] = GroupFlush("pumice-events", self._publish)
         self._away = False
@@ -115,7 +101,7 @@ class EventPublisher:
     def stop(self) -> None:
         """Publish what is left."""
         self._flusher.stop()
-        self._client.close()
+        self._link.close()
 
     def _publish(self, batch: list[Event | Reply]) -> None:
         events = [one for one in batch if isinstance(one, Event)]
@@ -124,16 +110,16 @@ class EventPublisher:
             if isinstance(one, Reply):
                 replies.setdefault(one.front_id, []).append(one.document)
         try:
-            pipeline = self._client.pipeline(transaction=False)
+            commands: list[tuple[Any, ...]] = []
             if events:
                 keys = [stream_key(one.agent_id, one.session_id) for one in events]
                 frames = (one.encode() for one in events)
-                pipeline.eval(PUBLISH_SCRIPT, len(keys), *keys, *self._kept, *frames)
+                commands.append(("EVAL", PUBLISH_SCRIPT, len(keys), *keys, *self._kept, *frames))
             for front_id, documents in replies.items():
-                pipeline.publish(front_channel(front_id), orjson.dumps(documents))
-            pipeline.execute()
+                commands.append(("PUBLISH", front_channel(front_id), orjson.dumps(documents)))
+            self._link.run(commands)
             self._away = False
-        except redis.RedisError as error:
+        except (redis.RedisError, OSError) as error:
             if not self._away:
                 log.warning("events_dropped count=%d error=%s", len(batch), error)
             self._away = True

@@ -2,23 +2,18 @@
 
 A wake is a Celery message (protocol 2) for `pumice.run_sessions` with `[[agent_id, session_id], …]` as its argument.
 It is disposable: when the broker is away it is dropped, and rescue wakes the sessions from Postgres. The message is
-put together here rather than by `apply_async`, which costs three times as much (see README, "Decisions").
+put together by `writers` rather than by `apply_async` (see README, "Decisions").
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from kombu import Connection, Producer
-from kombu.exceptions import OperationalError
-
-from app.agents.context import new_id
 from app.batching import GroupFlush
-from app.broker import TRANSPORT_OPTIONS, transport_for
 from app.settings import Settings
+from app.writers import BrokerAwayError, Message, writer_for
 
 RUN_SESSIONS = "pumice.run_sessions"
 FAN_OUT = "pumice.fan_out"
@@ -47,10 +42,6 @@ class Wake:
         return cls(QUEUE_OF_KIND[kind], agent_id, session_id, alone or kind in {"chat", "socket"})
 
 
-Message = tuple[str, str, list[Any]]
-"""Queue, task and arguments of a Celery message."""
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """A message that is ready to be sent: its queue, its task and its arguments."""
@@ -69,10 +60,9 @@ class WakePublisher:
     def __init__(self, settings: Settings, instead: Callable[[list[Message]], None] | None = None) -> None:
         """`instead` takes the messages that can't be published, as a worker can; without it they are dropped."""
         self._instead = instead
-        self._broker = settings.broker
+        self._writer = writer_for(settings.broker)
         self._wake_size = settings.wake_size
         self._flusher: GroupFlush[Wake | Order] = GroupFlush("pumice-wakes", self._publish, 10_000, linger=LINGER)
-        self._producer: Producer | None = None
         self.away = False
         self._published = 0.0
 
@@ -96,71 +86,25 @@ class WakePublisher:
     def stop(self) -> None:
         """Publish what is left and close the connection."""
         self._flusher.stop()
-        self._close()
+        self._writer.close()
 
     def _publish(self, batch: list[Wake | Order]) -> None:
         messages = _messages(batch, self._wake_size)
-        errors = (OperationalError, OSError, *producer_errors())
         try:
             try:
-                self._send(messages)
-            except errors:
+                self._writer.send(messages)
+            except BrokerAwayError:
                 if self.away:
                     raise
-                self._close()
-                self._send(messages)  # a connection that was idle may be gone; wakes may come twice
+                self._writer.send(messages)  # a connection that was idle may be gone; wakes may come twice
             self.away = False
             self._published = time.monotonic()
-        except errors as error:
+        except BrokerAwayError as error:
             if not self.away:
                 log.warning("broker_away error=%s; rescue will wake what is not published", error)
             self.away = True
-            self._close()
             if self._instead is not None:
                 self._instead(messages)
-
-    def _send(self, messages: list[tuple[str, str, list[Any]]]) -> None:
-        producer = self._connected()
-        with producer.batch() if len(messages) > 1 else nullcontext():
-            for queue, task, arguments in messages:
-                publish(producer, queue, task, arguments)
-
-    def _connected(self) -> Producer:
-        if self._producer is None:
-            connection = Connection(
-                self._broker, transport=transport_for(self._broker), transport_options=TRANSPORT_OPTIONS
-            )
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
-            self._producer = Producer(connection.channel(), serializer="json")
-        return self._producer
-
-    def _close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            try:
-                producer.channel.connection.client.release()
-            except Exception as error:
-                log.debug("broker_close error=%s", error)
-
-
-def producer_errors() -> tuple[type[BaseException], ...]:
-    """What a broken Redis connection raises through kombu."""
-    from redis.exceptions import RedisError  # noqa: PLC0415 (only where the broker is Redis)
-
-    return (RedisError,)
-
-
-def publish(producer: Producer, queue: str, task: str, arguments: list[Any]) -> None:
-    """Publish one Celery message (protocol 2: docs.celeryq.dev, "Message Protocol") with the headers workers read."""
-    task_id = new_id()
-    producer.publish(
-        [arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
-        routing_key=queue,
-        headers={"lang": "py", "task": task, "id": task_id, "root_id": task_id, "parent_id": None, "group": None},
-        correlation_id=task_id,
-        delivery_mode=1,
-        retry=False,
-    )
 
 
 def _messages(batch: list[Wake | Order], size: int) -> list[Message]:

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import redis
 
-from app.events import CONTROL, connect
+from app.events import CONTROL
+from app.link import connect
 from workers.interrupts import interrupt
 from workers.turns import Parts, Runner
 from workers.watch import Watcher
@@ -23,7 +24,7 @@ class ControlListener:
     """A thread that listens for orders."""
 
     def __init__(self, parts: Parts, runner: Runner, watcher: Watcher) -> None:
-        self._client: Any = connect(parts.settings)
+        self._client: Any = connect(parts.settings.redis_url)
         self._loop = parts.loop
         self._runner = runner
         self._watcher = watcher

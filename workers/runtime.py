@@ -12,7 +12,9 @@ from app.events import EventPublisher
 from app.sessions.lanes import Lane, Lanes
 from app.sessions.ticks import Tick, fan_out_page, run_static
 from app.settings import Settings
-from app.wakes import RUN_SESSIONS, Message, Wake, WakePublisher
+from app.wakes import RUN_SESSIONS, Wake, WakePublisher
+from app.writers import Message
+from workers.again import SecondLook
 from workers.committer import Committer
 from workers.control import ControlListener
 from workers.loop import EventLoop
@@ -42,7 +44,8 @@ class Runtime:
         self.committer = Committer(settings, self.events, self.wakes)
         lanes = Lanes(settings, min(CLAIM_LANES, settings.worker_concurrency), durable=False)
         loop = EventLoop(settings.worker_async_limit, settings.worker_concurrency)
-        self.parts = Parts(settings, self.registry, lanes, self.committer, self.events, self.wakes, loop)
+        self.again = SecondLook(settings, self.wakes.wake)
+        self.parts = Parts(settings, self.registry, lanes, self.committer, self.events, self.wakes, self.again, loop)
         self.runner = Runner(self.parts)
         self.watcher = Watcher(self.parts, self.runner)
         self.control = ControlListener(self.parts, self.runner, self.watcher)
@@ -106,6 +109,7 @@ class Runtime:
                     self.parts.loop.cancel(run.task)
             self.runner.hand_back(left)
         self.committer.stop()
+        self.again.stop()
         self.watcher.stop()
         self.rescue.stop()
         self.events.stop()

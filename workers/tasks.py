@@ -7,13 +7,13 @@ from app.wakes import FAN_OUT, RUN_SESSIONS
 from workers.celery_app import celery, process
 
 
-@celery.task(name=RUN_SESSIONS)
+@celery.task(name=RUN_SESSIONS, Strategy="workers.strategy:straight")
 def run_sessions(keys: list[list[str]]) -> None:
     """Run what is due in these sessions, given as `[agent_id, session_id]`."""
     process.runtime().run_sessions(keys)
 
 
-@celery.task(name=FAN_OUT)
+@celery.task(name=FAN_OUT, Strategy="workers.strategy:straight")
 def fan_out(agent_id: str, job: str, scheduled_for: str) -> None:
     """Fan a tick out to its sessions. `scheduled_for` is ISO 8601."""
     process.runtime().fan_out(Tick(agent_id, job, datetime.fromisoformat(scheduled_for)))

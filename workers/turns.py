@@ -2,7 +2,8 @@
 
 A wake's sessions are claimed together. Sessions whose turns need the event loop are handed to it and run there side by
 side; the others run here, one after the other. What is finished goes to the committer; when all of it is committed,
-the runner looks once more for work that arrived while it held the leases (the wakes for it found them taken).
+sessions that had more work than one claim takes are claimed again, and the others are looked at once more (`again`):
+wakes for what arrived meanwhile found them leased.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_bod
 from app.sessions.lanes import Lanes
 from app.settings import Settings
 from app.wakes import QUEUE_OF_KIND, WakePublisher
+from workers.again import SecondLook
 from workers.batch import Batch
 from workers.careful import CarefulGate
 from workers.committer import Committer, Finished
@@ -52,6 +54,7 @@ class Parts:
     committer: Committer
     events: EventPublisher
     wakes: WakePublisher
+    again: SecondLook
     loop: EventLoop
 
 
@@ -102,7 +105,15 @@ class Runner:
         self._parts.committer.flush()
         held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.lost]
         limits = {(one.agent_id, one.session_id): one for one in wanted}
-        return [limits[run.lease.agent_id, run.lease.session_id] for run in held]
+        full, others = [], []
+        for run in held:
+            key = run.lease.agent_id, run.lease.session_id
+            if len(run.claimed.work) >= limits[key].limit:
+                full.append(limits[key])
+            else:
+                others.append(key)
+        self._parts.again.add(others)
+        return full
 
     def _claim(self, wanted: Sequence[Wanted]) -> tuple[list[SessionRun], list[SessionRun]]:
         """Claim the sessions. Returns the runs for the event loop and those for this thread."""
@@ -182,8 +193,7 @@ class Runner:
                 if not run.finish() or self._submit(run, outcome, settle, last=place == len(work) - 1):
                     break
             if not run.lost and await committed and not self.stopping:
-                lease = run.lease
-                self._parts.loop.spawn_in_thread(self.run_wake, [(lease.agent_id, lease.session_id)])
+                self._parts.again.add([(run.lease.agent_id, run.lease.session_id)])
         finally:
             self._gate.leave(run)
             if not committed.done() and not run.submitted:

@@ -109,6 +109,8 @@ class History(Sequence[Message]):
     @overload
     def __getitem__(self, index: slice) -> list[Message]: ...
     def __getitem__(self, index: int | slice) -> Message | list[Message]:
+        if isinstance(index, int) and -len(self._added) <= index < 0:
+            return self._added[index]  # what came with this turn is there without loading what was said before
         return self._all[index]
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any, LiteralString
 
 from app.agents.context import new_id
 from app.sessions.lanes import Lane
+from app.sessions.rows import Blob, json_rows
 
 WAKE_GRACE = 5.0
 """Seconds after which rescue wakes what was accepted and not run; publishing normally is done in a millisecond."""
@@ -12,10 +13,8 @@ LOOKUPS = 5
 
 ACCEPT: LiteralString = """
 with incoming as (
-  select * from unnest(%(ids)s::uuid[], %(agents)s::text[], %(sessions)s::text[], %(kinds)s::text[], %(names)s::text[],
-    %(payloads)s::text[], %(bodies)s::bytea[], %(sources)s::text[], %(keys)s::text[], %(temporary)s::boolean[],
-    %(reply_to)s::text[])
-  with ordinality as i(id, agent_id, session_id, kind, name, payload, body, source, key, temporary, reply_to, place)
+  select * from json_to_recordset(%(rows)s::json) as i(place int, id uuid, agent_id text, session_id text, kind text,
+    name text, payload text, body_at int, body_size int, source text, key text, temporary boolean, reply_to text)
 ), made as (
   insert into sessions (agent_id, id, temporary, expires_at)
   select agent_id, session_id, bool_and(temporary),
@@ -25,7 +24,8 @@ with incoming as (
 )
 insert into interactions (id, agent_id, session_id, kind, name, payload, body, dedupe_source, dedupe_key, wake_at,
   reply_to)
-select id, agent_id, session_id, kind, name, payload::json, body, source, key,
+select id, agent_id, session_id, kind, name, payload::json,
+  substring(%(bodies)b::bytea from body_at for body_size), source, key,
   now() + %(grace)s * interval '1 second', reply_to
 from incoming order by place
 on conflict do nothing
@@ -89,7 +89,7 @@ def accept(
     done: dict[str, Accepted] = {}
     waiting = _in_lock_order(incoming)
     for _ in range(LOOKUPS):
-        inserted = {row.id for row in lane.fetch(ACCEPT, _columns(waiting, temporary_ttl, grace))}
+        inserted = {row.id for row in lane.fetch(ACCEPT, _rows(waiting, temporary_ttl, grace))}
         done.update({one.id: Accepted(one.id, one.session_id) for one in waiting if one.id in inserted})
         waiting = [one for one in waiting if one.id not in done]
         if waiting:
@@ -109,22 +109,30 @@ def _in_lock_order(incoming: list[NewInteraction]) -> list[NewInteraction]:
     return [*keyed, *(one for one in incoming if not one.dedupe)]
 
 
-def _columns(incoming: list[NewInteraction], temporary_ttl: float, grace: float) -> dict[str, Any]:
-    return {
-        "ids": [one.id for one in incoming],
-        "agents": [one.agent_id for one in incoming],
-        "sessions": [one.session_id for one in incoming],
-        "kinds": [one.kind for one in incoming],
-        "names": [one.name for one in incoming],
-        "payloads": [one.payload for one in incoming],
-        "bodies": [one.body for one in incoming],
-        "sources": [one.dedupe[0] if one.dedupe else None for one in incoming],
-        "keys": [one.dedupe[1] if one.dedupe else None for one in incoming],
-        "temporary": [one.temporary for one in incoming],
-        "reply_to": [one.reply_to for one in incoming],
-        "ttl": temporary_ttl,
-        "grace": grace,
-    }
+def _rows(incoming: list[NewInteraction], temporary_ttl: float, grace: float) -> dict[str, Any]:
+    bodies = Blob()
+    rows = []
+    for place, one in enumerate(incoming):
+        source, key = one.dedupe or (None, None)
+        body_at, body_size = bodies.add(one.body)
+        rows.append(
+            {
+                "place": place,
+                "id": one.id,
+                "agent_id": one.agent_id,
+                "session_id": one.session_id,
+                "kind": one.kind,
+                "name": one.name,
+                "payload": one.payload,
+                "body_at": body_at,
+                "body_size": body_size,
+                "source": source,
+                "key": key,
+                "temporary": one.temporary,
+                "reply_to": one.reply_to,
+            }
+        )
+    return {"rows": json_rows(rows), "bodies": bodies.value, "ttl": temporary_ttl, "grace": grace}
 
 
 def _find(lane: Lane, waiting: list[NewInteraction], window: float) -> dict[str, Accepted]:

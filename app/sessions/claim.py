@@ -11,13 +11,14 @@ from typing import Any, LiteralString
 
 from app.agents.turn import Work
 from app.sessions.lanes import Lane
+from app.sessions.rows import json_rows
 
 SMALL_BODY = 65_536
 """Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
 
 LEASE: LiteralString = """
 with ready as (
-  select s.agent_id, s.id from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
+  select s.agent_id, s.id from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
   join sessions s on s.agent_id = w.agent_id and s.id = w.id
   where (s.lease_token is null or s.lease_token = %(token)s) and (s.blocked_until is null or s.blocked_until <= now())
     and (not s.careful or %(alone)s)
@@ -42,7 +43,7 @@ The lane's lock_timeout bounds that: a request stopped in the middle of its tran
 """
 
 DUE: LiteralString = """
-select i.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(limits)s::int[]) as w(agent_id, id, most)
+select i.* from json_to_recordset(%(keys)s::json) as w(agent_id text, id text, most int)
 cross join lateral (select s.careful, s.lease_token from sessions s
   where s.agent_id = w.agent_id and s.id = w.id offset 0) s
 cross join lateral (
@@ -60,9 +61,21 @@ cross join lateral (
 """
 """The due work of the sessions just leased, in order. A statement of its own: it must see what the last holder did."""
 
+FREE: LiteralString = """
+select w.agent_id, w.id, i.kind, i.accepted_at > now() - %(young)s * interval '1 second' as young
+from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
+cross join lateral (select s.lease_token from sessions s
+  where s.agent_id = w.agent_id and s.id = w.id offset 0) s
+cross join lateral (select i.kind, i.accepted_at from interactions i
+  where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
+  order by i.seq limit 1) i
+where s.lease_token is null
+"""
+"""Which of these sessions have due work and no lease, the kind of the first, and whether it is as young as that."""
+
 RENEW: LiteralString = """
 with held as (
-  select h.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
+  select h.* from json_to_recordset(%(leases)s::json) as h(agent_id text, id text, token bigint)
   cross join lateral (select s.lease_token from sessions s
     where s.agent_id = h.agent_id and s.id = h.id offset 0) s
   where s.lease_token = h.token
@@ -75,7 +88,7 @@ returning s.lease_token as token, s.agent_id, s.id
 
 RELEASE: LiteralString = """
 with held as (
-  select h.* from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[]) as h(agent_id, id, token)
+  select h.* from json_to_recordset(%(leases)s::json) as h(agent_id text, id text, token bigint)
   cross join lateral (select s.lease_token from sessions s
     where s.agent_id = h.agent_id and s.id = h.id offset 0) s
   where s.lease_token = h.token
@@ -87,7 +100,7 @@ from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.
 
 WAKE_SOON: LiteralString = """
 update interactions i set wake_at = now()
-from unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id)
+from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
 where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
 """
 """Makes sessions' due work due for rescue, which looks every second."""
@@ -157,15 +170,11 @@ def claim(
     A careful session is only taken when it is the only one wanted. Returns the sessions that were claimed, in the
     order wanted. Raises `StoreAwayError`.
     """
-    keys: dict[str, Any] = {
-        "agents": [one.agent_id for one in wanted],
-        "sessions": [one.session_id for one in wanted],
-        "token": token,
-    }
+    rows = [{"agent_id": one.agent_id, "id": one.session_id, "most": one.limit} for one in wanted]
+    keys: dict[str, Any] = {"keys": json_rows(rows), "token": token}
     lease = {"worker": worker_id, "lease": lease_seconds, "alone": len(wanted) == 1}
-    due = {"limits": [one.limit for one in wanted], "small": SMALL_BODY}
     statement = LEASE_ONE if len(wanted) == 1 else LEASE
-    leased, work = lane.fetch_together((statement, keys | lease), (DUE, keys | due))
+    leased, work = lane.fetch_together((statement, keys | lease), (DUE, keys | {"small": SMALL_BODY}))
     found = {
         (row.agent_id, row.id): ClaimedSession(
             Lease(row.agent_id, row.id, token),
@@ -188,19 +197,28 @@ def claim(
 
 def renew(lane: Lane, leases: Iterable[Lease], lease_seconds: float) -> set[Lease]:
     """Prolong leases. Returns those that are still held. Raises `StoreAwayError`."""
-    rows = lane.fetch(RENEW, _lease_columns(leases) | {"lease": lease_seconds}, again=True)
+    rows = lane.fetch(RENEW, {"leases": _leases(leases), "lease": lease_seconds}, again=True)
     return {Lease(row.agent_id, row.id, row.token) for row in rows}
 
 
 def release(lane: Lane, leases: Iterable[Lease]) -> None:
     """Give leases back; those lost meanwhile are left alone. Raises `StoreAwayError`."""
-    lane.fetch(RELEASE, _lease_columns(leases), again=True)
+    lane.fetch(RELEASE, {"leases": _leases(leases)}, again=True)
 
 
 def wake_soon(lane: Lane, keys: Iterable[Sequence[str]]) -> None:
     """Have rescue wake sessions, given as `(agent_id, session_id)`, at its next pass. Raises `StoreAwayError`."""
-    named = list(keys)
-    lane.fetch(WAKE_SOON, {"agents": [key[0] for key in named], "sessions": [key[1] for key in named]}, again=True)
+    rows = ({"agent_id": agent_id, "id": session_id} for agent_id, session_id in keys)
+    lane.fetch(WAKE_SOON, {"keys": json_rows(rows)}, again=True)
+
+
+def due(lane: Lane, keys: Iterable[tuple[str, str]], young: float) -> list[Any]:
+    """Which of these sessions have due work that nobody is at, as rows of agent_id, id, kind and young.
+
+    young: seconds since when it was accepted to count as that. Raises `StoreAwayError`.
+    """
+    rows = ({"agent_id": agent_id, "id": session_id} for agent_id, session_id in keys)
+    return lane.fetch(FREE, {"keys": json_rows(rows), "young": young}, again=True)
 
 
 def announce(lane: Lane, lease: Lease, interaction_id: str) -> bool:
@@ -229,10 +247,5 @@ def _work(row: Any) -> Work:
     )
 
 
-def _lease_columns(leases: Iterable[Lease]) -> dict[str, Any]:
-    held = list(leases)
-    return {
-        "agents": [one.agent_id for one in held],
-        "sessions": [one.session_id for one in held],
-        "tokens": [one.token for one in held],
-    }
+def _leases(leases: Iterable[Lease]) -> str:
+    return json_rows({"agent_id": one.agent_id, "id": one.session_id, "token": one.token} for one in leases)

@@ -6,24 +6,26 @@ from typing import Any, LiteralString
 
 import orjson
 
+from app.agents.context import Call
+from app.agents.messages import Message
 from app.agents.turn import Outcome
 from app.sessions.accept import WAKE_GRACE
 from app.sessions.claim import Lease
 from app.sessions.lanes import Lane
+from app.sessions.rows import Blob, json_rows
 
-COMMIT: LiteralString = """
+SAVE: LiteralString = """
 with changed as (
-  select * from unnest(%(agents)s::text[], %(sessions)s::text[], %(tokens)s::bigint[], %(versions)s::bigint[],
-    %(turns)s::int[], %(states)s::text[], %(added)s::int[], %(hidden)s::int[], %(releases)s::boolean[],
-    %(blocks)s::float8[])
-  as c(agent_id, id, token, version, turns, state, added, hidden, release, block)
+  select * from json_to_recordset(%(sessions)s::json) as c(place int, agent_id text, id text, token bigint,
+    version bigint, turns int, state_at int, state_size int, added int, hidden int, release boolean, block float8)
 ), mine as (
   select c.* from changed c cross join lateral (select s.lease_token from sessions s
     where s.agent_id = c.agent_id and s.id = c.id offset 0) s
   where s.lease_token = c.token
 ), held as (
   update sessions s set
-    state = case when c.state is null then s.state else c.state::jsonb end,
+    state = case when c.state_at is null then s.state
+      else convert_from(substring(%(states)b::bytea from c.state_at for c.state_size), 'UTF8')::jsonb end,
     version = s.version + c.turns,
     message_count = s.message_count + c.added,
     history_start = case when c.hidden is null then s.history_start else s.message_count + c.hidden end,
@@ -35,7 +37,7 @@ with changed as (
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
     updated_at = now()
   from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version
-  returning s.agent_id, s.id, c.token, s.message_count - c.added as first
+  returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first
 ), finished as (
   update interactions i set
     status = f.status, result = f.result::json, attempts = f.attempt,
@@ -48,40 +50,52 @@ with changed as (
     started_at = case when f.status = 'queued' then null else clock_timestamp() - f.started * interval '1 second' end,
     finished_at = case when f.status = 'queued' then null else clock_timestamp() end,
     lease_token = h.token
-  from unnest(%(f_ids)s::uuid[], %(f_agents)s::text[], %(f_sessions)s::text[], %(f_statuses)s::text[],
-    %(f_results)s::text[], %(f_errors)s::text[], %(f_usages)s::text[], %(f_attempts)s::int[], %(f_delays)s::float8[],
-    %(f_woken)s::float8[], %(f_started)s::float8[], %(f_reasons)s::text[], %(f_superseded)s::uuid[])
-  as f(id, agent_id, session_id, status, result, error, usage, attempt, delay, woken, started, reason, superseded_by)
-  join held h on h.agent_id = f.agent_id and h.id = f.session_id
+  from json_to_recordset(%(outcomes)s::json) as f(session int, id uuid, status text, result text, error text,
+    usage text, attempt int, delay float8, woken float8, started float8, reason text, superseded_by uuid)
+  join held h on h.place = f.session
   where i.id = f.id and i.finished_at is null
-), said as (
-  insert into messages (agent_id, session_id, seq, role, content, data, interaction_id)
-  select m.agent_id, m.session_id, h.first + m.place, m.role, m.content::json, m.data::json, m.interaction_id
-  from unnest(%(m_agents)s::text[], %(m_sessions)s::text[], %(m_places)s::int[], %(m_roles)s::text[],
-    %(m_contents)s::text[], %(m_data)s::text[], %(m_interactions)s::uuid[])
-  as m(agent_id, session_id, place, role, content, data, interaction_id)
-  join held h on h.agent_id = m.agent_id and h.id = m.session_id
-), calls as (
-  select c.* from unnest(%(c_ids)s::uuid[], %(c_agents)s::text[], %(c_from)s::text[], %(c_sessions)s::text[],
-    %(c_methods)s::text[], %(c_payloads)s::text[], %(c_at)s::timestamptz[], %(c_delays)s::float8[])
-  with ordinality as c(id, agent_id, caller, session_id, method, payload, at, delay, place)
-  join held h on h.agent_id = c.agent_id and h.id = c.caller
-), targets as (
-  insert into sessions (agent_id, id) select distinct agent_id, session_id from calls order by agent_id, session_id
-  on conflict do nothing
-), called as (
-  insert into interactions (id, agent_id, session_id, kind, name, payload, available_at, wake_at)
-  select id, agent_id, session_id, 'call', method, payload::json,
-    coalesce(at, now() + delay * interval '1 second'),
-    coalesce(at, now() + case when delay > 0 then delay else %(grace)s end * interval '1 second')
-  from calls order by place
-)
-select agent_id, id, token from held
-"""
-"""Saves states, results, messages and calls together, only for sessions whose token and version match; returns those.
+)"""
+"""Saves states and results, only for sessions whose token and version match.
 
 The version is the number of turns saved before. It makes a commit that is tried again harmless while the first try,
 of which only the connection was lost, is still being executed; and it lets none in whose predecessor was given up.
+"""
+
+SAY: LiteralString = """, said as (
+  insert into messages (agent_id, session_id, seq, role, content, data, interaction_id)
+  select h.agent_id, h.id, h.first + m.place, m.role, m.content::json, m.data::json, m.interaction_id
+  from json_to_recordset(%(messages)s::json) as m(session int, place int, role text, content text, data text,
+    interaction_id uuid)
+  join held h on h.place = m.session
+)"""
+"""Appends the turns' messages."""
+
+CALL: LiteralString = """, calls as (
+  select h.agent_id, c.* from json_to_recordset(%(calls)s::json) as c(session int, place int, id uuid, target text,
+    method text, payload text, at timestamptz, delay float8)
+  join held h on h.place = c.session
+), targets as (
+  insert into sessions (agent_id, id) select distinct agent_id, target from calls order by agent_id, target
+  on conflict do nothing
+), called as (
+  insert into interactions (id, agent_id, session_id, kind, name, payload, available_at, wake_at)
+  select id, agent_id, target, 'call', method, payload::json,
+    coalesce(at, now() + delay * interval '1 second'),
+    coalesce(at, now() + case when delay > 0 then delay else %(grace)s end * interval '1 second')
+  from calls order by place
+)"""
+"""Makes the turns' calls."""
+
+HELD: LiteralString = " select agent_id, id, token from held"
+COMMIT: dict[tuple[bool, bool], LiteralString] = {
+    (False, False): SAVE + HELD,
+    (True, False): SAVE + SAY + HELD,
+    (False, True): SAVE + CALL + HELD,
+    (True, True): SAVE + SAY + CALL + HELD,
+}
+"""The one statement of a commit, by whether there are messages and calls. Returns the sessions whose lease held.
+
+What a commit does not need is left out: each part costs time even when it has no rows.
 """
 
 READ_BACK: LiteralString = """
@@ -113,7 +127,10 @@ def commit(
     `unsure`: an earlier try may have happened; what it saved is counted as held.
     Raises `StoreAwayError`; then it may or may not have happened.
     """
-    rows = lane.fetch(COMMIT, {**_columns(sessions), "ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE})
+    effects = _effects(sessions)
+    statement = COMMIT[bool(effects.messages), bool(effects.calls)]
+    options = {"ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE}
+    rows = lane.fetch(statement, effects.parameters() | options)
     saved = {Lease(*row) for row in rows}
     if unsure and (left := [one for one in sessions if one.lease not in saved]):
         saved |= _read_back(lane, left)
@@ -126,91 +143,97 @@ def _read_back(lane: Lane, sessions: Sequence[SessionCommit]) -> set[Lease]:
     return {Lease(*row) for row in lane.fetch(READ_BACK, {"ids": ids, "tokens": tokens})}
 
 
-def _columns(sessions: Sequence[SessionCommit]) -> dict[str, Any]:
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for one in sessions:
-        _add_session(columns, one)
-    return columns
+@dataclass(slots=True)
+class _Effects:
+    """What a commit saves, as rows; those that belong to a session name its place in `sessions`."""
+
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    states: Blob = field(default_factory=Blob)
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of a commit."""
+        return {
+            "sessions": json_rows(self.sessions),
+            "outcomes": json_rows(self.outcomes),
+            "messages": json_rows(self.messages),
+            "calls": json_rows(self.calls),
+            "states": self.states.value,
+        }
 
 
-COLUMNS = (
-    *("agents", "sessions", "tokens", "versions", "turns", "states", "added", "hidden", "releases", "blocks"),
-    *("f_ids", "f_agents", "f_sessions", "f_statuses", "f_results", "f_errors", "f_usages", "f_attempts"),
-    *("f_delays", "f_woken", "f_started", "f_reasons", "f_superseded"),
-    *("m_agents", "m_sessions", "m_places", "m_roles", "m_contents", "m_data", "m_interactions"),
-    *("c_ids", "c_agents", "c_from", "c_sessions", "c_methods", "c_payloads", "c_at", "c_delays"),
-)
+def _effects(sessions: Sequence[SessionCommit]) -> _Effects:
+    effects = _Effects()
+    for number, one in enumerate(sessions):
+        _add_session(effects, number, one)
+    return effects
 
 
-def _add_row(columns: dict[str, list[Any]], **values: Any) -> None:
-    for name, value in values.items():
-        columns[name].append(value)
-
-
-def _add_session(columns: dict[str, list[Any]], one: SessionCommit) -> None:
-    agent_id, session_id = one.lease.agent_id, one.lease.session_id
-    state, hidden, block, place = None, None, None, 0
+def _add_session(effects: _Effects, number: int, one: SessionCommit) -> None:
+    state, hidden, block = None, None, None
+    before = len(effects.messages)
     for outcome, (woken, started) in zip(one.outcomes, one.ages, strict=True):
         state = outcome.state or state
         if outcome.replaces_history:
-            hidden = place
+            hidden = len(effects.messages) - before
         failure = outcome.failure
-        retries = failure is not None and outcome.status == "retry"
-        if failure is not None and retries and failure.blocking:
+        if failure is not None and outcome.status == "retry" and failure.blocking:
             block = failure.retry_after
-        _add_row(
-            columns,
-            f_ids=outcome.work.id,
-            f_agents=agent_id,
-            f_sessions=session_id,
-            f_statuses="queued" if retries else outcome.status,
-            f_results=outcome.result,
-            f_errors=_json(failure.encode() if failure else None),
-            f_usages=_json(outcome.usage),
-            f_attempts=outcome.work.attempts + 1,
-            f_delays=failure.retry_after if failure else 0.0,
-            f_woken=woken,
-            f_started=started,
-            f_reasons=_reason(outcome),
-            f_superseded=outcome.superseded_by,
-        )
+        effects.outcomes.append({"session": number, "woken": woken, "started": started, **_outcome(outcome)})
         for message in outcome.messages:
-            _add_row(
-                columns,
-                m_agents=agent_id,
-                m_sessions=session_id,
-                m_places=place,
-                m_roles=message.role,
-                m_contents=_json(message.content),
-                m_data=_json(message.data),
-                m_interactions=outcome.work.id,
-            )
-            place += 1
+            row = {"session": number, "place": len(effects.messages) - before, **_message(message)}
+            effects.messages.append(row | {"interaction_id": outcome.work.id})
         for call in outcome.calls:
-            _add_row(
-                columns,
-                c_ids=call.id,
-                c_agents=agent_id,
-                c_from=session_id,
-                c_sessions=call.session_id,
-                c_methods=call.method,
-                c_payloads=call.payload,
-                c_at=call.at,
-                c_delays=call.delay,
-            )
-    _add_row(
-        columns,
-        agents=agent_id,
-        sessions=session_id,
-        tokens=one.lease.token,
-        versions=one.version,
-        turns=len(one.outcomes),
-        states=state,
-        added=place,
-        hidden=hidden,
-        releases=one.release,
-        blocks=block,
+            effects.calls.append({"session": number, "place": len(effects.calls), **_call(call)})
+    state_at, state_size = effects.states.add(None if state is None else state.encode())
+    effects.sessions.append(
+        {
+            "place": number,
+            "agent_id": one.lease.agent_id,
+            "id": one.lease.session_id,
+            "token": one.lease.token,
+            "version": one.version,
+            "turns": len(one.outcomes),
+            "state_at": state_at,
+            "state_size": state_size,
+            "added": len(effects.messages) - before,
+            "hidden": hidden,
+            "release": one.release,
+            "block": block,
+        }
     )
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    failure = outcome.failure
+    return {
+        "id": outcome.work.id,
+        "status": "queued" if outcome.status == "retry" else outcome.status,
+        "result": outcome.result,
+        "error": _json(failure.encode() if failure else None),
+        "usage": _json(outcome.usage),
+        "attempt": outcome.work.attempts + 1,
+        "delay": failure.retry_after if failure else 0.0,
+        "reason": _reason(outcome),
+        "superseded_by": outcome.superseded_by,
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": _json(message.content), "data": _json(message.data)}
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "target": call.session_id,
+        "method": call.method,
+        "payload": call.payload,
+        "at": call.at,
+        "delay": call.delay,
+    }
 
 
 def _reason(outcome: Outcome) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import redis
 
-from app.events import OPEN_SCRIPT, connect, front_channel, stream_key
+from app.events import OPEN_SCRIPT, front_channel, stream_key
+from app.link import connect
 from app.settings import Settings
 
 SUBSCRIBE_PATIENCE = 2.0
@@ -83,7 +84,7 @@ class Hub:
         self._settings = settings
         self._front = front_channel(front_id)
         self._deliver_replies = deliver_replies
-        self._client: Any = connect(settings)
+        self._client: Any = connect(settings.redis_url)
         self._pubsub: redis.client.PubSub | None = None
         self._watches: dict[str, set[Watch]] = {}
         self._confirmed: dict[str, threading.Event] = {}

@@ -7,7 +7,8 @@ import orjson
 import redis
 
 from app.agents.spec import AgentSpec
-from app.events import CONTROL, Event, EventPublisher, Reply, connect
+from app.events import CONTROL, Event, EventPublisher, Reply
+from app.link import connect
 from app.replies import problem_of
 from app.sessions.accept import Accepted, NewInteraction
 from app.sessions.busy import accept_busy
@@ -28,7 +29,7 @@ class Intake:
         self._acceptor = Acceptor(settings, self._wakes)
         self._limits = QueueLimits(settings, lanes)
         self._events = EventPublisher(settings)
-        self._control = connect(settings)
+        self._control = connect(settings.redis_url)
 
     def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         """Accept durably. Raises `TooMany`, `Busy`, `StoreAway`; then nothing was written."""

@@ -3,8 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from app.sessions.claim import SMALL_BODY, Lease, announce, load_body, load_messages, release, renew
+from app.sessions.claim import SMALL_BODY, Lease, announce, due, load_body, load_messages, release, renew
+from app.wakes import Wake
 from tests.support.protocol import AGENT, done, new
+from tests.support.waiting import wait_until
+from workers.again import SecondLook
 
 
 def ids(claimed):
@@ -140,3 +143,30 @@ def test_an_announcement_needs_the_lease(protocol):
     assert announce(protocol.lane, claimed.lease, wanted.id)
     assert protocol.interactions()[0]["started_at"]
     assert not announce(protocol.lane, replace(claimed.lease, token=-1), wanted.id)
+
+
+def test_due_work_that_nobody_is_at_is_found(protocol, rival):
+    protocol.accept(new("idle"), new("held"), new("later"), new("idle", kind="chat", name=None))
+    rival.claim_one("held")
+    protocol.query("update interactions set available_at = now() + interval '1 hour' where session_id = 'later'")
+    keys = [(AGENT, session) for session in ("idle", "held", "later", "unknown")]
+    found = due(protocol.lane, keys, 60.0)
+    assert [(row.id, row.kind, row.young) for row in found] == [("idle", "hook", True)]
+    assert [row.young for row in due(protocol.lane, keys, 0.0)] == [False]
+
+
+def test_what_came_while_its_session_was_leased_is_woken_after(protocol):
+    """Deliberate bug: turns.py, no `again.add`: the second interaction waits for rescue."""
+    woken: list[Wake] = []
+    again = SecondLook(protocol.settings, woken.extend)
+    protocol.accept(new("s"))
+    claimed = protocol.claim_one("s")
+    protocol.accept(new("s", kind="chat", name=None))
+    again.add([(AGENT, "s")])
+    again.stop()
+    assert woken == []
+    protocol.finish(claimed, done(claimed.work[0]))
+    again = SecondLook(protocol.settings, woken.extend)
+    again.add([(AGENT, "s"), (AGENT, "nobody")])
+    wait_until(lambda: woken == [Wake("chat", AGENT, "s", alone=True)])
+    again.stop()

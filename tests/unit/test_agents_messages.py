@@ -50,6 +50,7 @@ def test_history_is_loaded_when_first_looked_at():
 
     history = History(load)
     longer = history.with_added([Message("user", "new")])
+    assert longer[-1].text == "new"
     assert loads == []
     assert [one.text for one in longer] == ["old", "new"]
     assert (len(longer), longer[-1].text, len(longer[:1])) == (2, "new", 1)

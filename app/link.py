@@ -1,0 +1,64 @@
+"""A link to Redis for the hot path: several commands, one write, one read, on a connection of its own.
+
+redis-py's client takes a connection from its pool for each command, wraps it in retries and keeps records of both; that
+costs more than the command. Its connections do the work here: addresses, TLS, authentication and RESP stay its own.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+CONNECT_TIMEOUT = 2.0
+TIMEOUT = 5.0
+
+
+def connect(url: str, *, timeout: float | None = TIMEOUT) -> redis.Redis:
+    """A Redis client that fails rather than retries. timeout: seconds for an answer; None waits for ever."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_keepalive=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=64,
+    )
+
+
+class Link:
+    """One connection, opened when it is first used and anew after a loss. Not for two threads at once."""
+
+    def __init__(self, url: str) -> None:
+        self._connection: Any = connect(url).connection_pool.make_connection()
+
+    def run(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Send commands together and return their answers.
+
+        Raises `redis.RedisError` when one failed or the connection was lost; the others may have been executed.
+        """
+        connection, packed = self._connection, list(commands)
+        self._renew()
+        try:
+            connection.send_packed_command(connection.pack_commands(packed), check_health=False)
+            return [connection.read_response() for _ in packed]
+        except BaseException:
+            connection.disconnect()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        self._connection.disconnect()
+
+    def _renew(self) -> None:
+        """Connect, also when Redis has closed the connection meanwhile: then there is something to read."""
+        connection = self._connection
+        try:
+            stale = connection.can_read()
+        except redis.ConnectionError:
+            stale = True
+        if stale:
+            connection.disconnect()
+            connection.connect()
