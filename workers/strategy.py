@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from celery.exceptions import InvalidTaskError
@@ -60,12 +61,12 @@ def straight(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     threads = _threads(consumer.pool, executor)
     run, errors = task.run, consumer.connection_errors
 
-    def handle(message: Any, _body: Any, ack: Callable[[], Any], _reject: Any, _callbacks: Any) -> None:
+    def handle(message: Any, _body: Any, ack: Callable[..., Any], _reject: Any, _callbacks: Any) -> None:
         try:
             arguments, options, _ = message.payload
         except (TypeError, ValueError) as error:
             raise InvalidTaskError(str(error)) from error
-        if threads.submit(run, arguments, options, ack):
+        if threads.submit(run, arguments, options, partial(ack, log, errors)):
             message.ack_log_error(log, errors)
 
     return handle

@@ -18,7 +18,9 @@ class Message:
         self.payload = payload
         self.acked = threading.Event()
 
-    def ack_log_error(self, *_: Any) -> None:
+    def ack_log_error(self, logger: logging.Logger, errors: tuple[type[Exception], ...]) -> None:
+        """Celery's own, and the signature of what it gives a strategy to call from another thread."""
+        assert (logger.name, errors) == ("pumice.worker", (OSError,))
         self.acked.set()
 
 
@@ -41,7 +43,7 @@ class Pool:
 
     def take(self, *arguments: Any, **options: Any) -> Message:
         message = Message([list(arguments), options, {}])
-        self.handle(message, None, message.acked.set, None, ())
+        self.handle(message, None, message.ack_log_error, None, ())
         return message
 
 
