@@ -33,10 +33,10 @@ class Request:
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
 
-    @property
+    @cached_property
     def content_type(self) -> str:
         """The media type, without parameters, in lower case."""
-        return parse_options_header(self.headers.get("content-type", ""))[0].lower()
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def is_json(self) -> bool:
@@ -55,12 +55,12 @@ class Request:
 
     @cached_property
     def _parsed(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        mimetype, options = parse_options_header(self.headers.get("content-type", ""))
-        if mimetype.lower() not in FORM_TYPES:
+        if self.content_type not in FORM_TYPES:
             return MultiDict(), MultiDict()
+        _, options = parse_options_header(self.headers.get("content-type", ""))
         parser = FormDataParser(silent=False, max_form_parts=10_000)
         try:
-            _, form, files = parser.parse(io.BytesIO(self.body), mimetype.lower(), len(self.body), options)
+            _, form, files = parser.parse(io.BytesIO(self.body), self.content_type, len(self.body), options)
         except (ValueError, HTTPException) as error:
             message = f"the form can't be parsed: {error}"
             raise Malformed(message) from None
@@ -97,6 +97,16 @@ class _DecodedRequest(Request):
     def __init__(self, payload: Mapping[str, Any], body: bytes) -> None:
         fields = {"method": payload["method"], "path": payload["path"], "body": body, "_payload": payload}
         self.__dict__.update(fields)
+
+    @cached_property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        found = (value for name, value in self.__dict__["_payload"]["headers"] if name.lower() == "content-type")
+        return next(found, "").partition(";")[0].strip().lower()
+
+    def encode(self) -> dict[str, Any]:
+        """What it was made from."""
+        return dict(self.__dict__["_payload"])
 
     @cached_property
     def query(self) -> MultiDict[str, str]:

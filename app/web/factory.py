@@ -10,7 +10,7 @@ from app.web.front import Front, make_front
 from app.web.health import health_blueprint
 from app.web.hooks import hooks_blueprint
 from app.web.interactions import interactions_blueprint
-from app.web.lean import NoSessions
+from app.web.lean import LeanFlask, NoSessions
 from app.web.openapi import openapi_blueprint
 from app.web.paths import keep_slashes
 from app.web.problems import register_problems
@@ -32,7 +32,7 @@ def create_app(settings: Settings, front: Front | None = None) -> Flask:
     """The front for these settings. Its `extensions["pumice.sockets"]` closes all sockets at a restart."""
     front = front or make_front(settings)
     sockets = OpenSockets()
-    app = Flask("pumice", static_folder=None)
+    app = LeanFlask("pumice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]

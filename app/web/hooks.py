@@ -20,15 +20,15 @@ from app.web.incoming import KEY_LIMIT, checked_key, idempotency_key
 from app.web.lean import read_body, read_headers, read_path, read_query
 
 DELIVERY_HEADERS = (
-    "x-github-delivery",
-    "x-gitlab-event-uuid",
-    "x-shopify-webhook-id",
-    "webhook-id",
-    "svix-id",
-    "x-request-uuid",
-    "x-delivery-id",
+    "HTTP_X_GITHUB_DELIVERY",
+    "HTTP_X_GITLAB_EVENT_UUID",
+    "HTTP_X_SHOPIFY_WEBHOOK_ID",
+    "HTTP_WEBHOOK_ID",
+    "HTTP_SVIX_ID",
+    "HTTP_X_REQUEST_UUID",
+    "HTTP_X_DELIVERY_ID",
 )
-"""Headers in which well-known senders name a delivery; a repeated delivery has the same."""
+"""Headers, by their names in WSGI, in which well-known senders name a delivery; a repeated delivery has the same."""
 SELECTOR_TIMEOUT = 5.0
 
 _async_selectors = threading.Lock()
@@ -53,7 +53,13 @@ def hooks_blueprint(front: Front) -> Blueprint:
 
 def _frozen() -> Request:
     """Flask's request in the form that selectors and handlers see."""
-    frozen = Request(request.method, read_path(request), read_query(request), read_headers(request), read_body(request))
+    payload = {
+        "method": request.method,
+        "path": read_path(request),
+        "query": read_query(request),
+        "headers": read_headers(request),
+    }
+    frozen = Request.decode(payload, read_body(request))
     if frozen.is_json and frozen.body:
         _ = frozen.json
     return frozen
@@ -132,8 +138,9 @@ def _delivery(hook: Hook, frozen: Request) -> tuple[str, str] | None:
             message = f"The dedupe selector {hook.dedupe.name} of the hook {hook.name} failed: {error}"
             raise SelectorFailed(message[:1000], hook=hook.name, selector=hook.dedupe.name) from error
         return None if value is None else (source, checked_key(str(value), f"dedupe (from {hook.dedupe.name})"))
+    environ = request.environ
     for name in DELIVERY_HEADERS:
-        value = frozen.headers.get(name, "").strip()
+        value = environ.get(name, "").strip()
         if value and len(value) <= KEY_LIMIT and value.isprintable():
             return source, value
     return None

@@ -33,8 +33,11 @@ class Intake:
 
     def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         """Accept durably. Raises `TooMany`, `Busy`, `StoreAway`; then nothing was written."""
-        with self._limits.place(wanted.agent_id, wanted.session_id):
+        self._limits.enter(wanted.agent_id, wanted.session_id)
+        try:
             return self._accept(spec, wanted)
+        finally:
+            self._limits.leave(wanted.agent_id, wanted.session_id)
 
     def _accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         policy = spec.cls.on_busy

@@ -5,19 +5,58 @@ guessing, no conditional answers, no relative Location to correct), there are no
 and headers are read from the WSGI environment (PEP 3333) once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flask import Flask, Request
 from flask import Response as FlaskResponse
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.datastructures import Headers, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.routing import MapAdapter
 
 from app.errors import Malformed
 
 Environ = dict[str, Any]
-NO_QUERY: MultiDict[str, str] = ImmutableMultiDict()
+
+
+ROUTES_REMEMBERED = 1_000
+
+
+class RememberingAdapter(MapAdapter):
+    """Finds routes by method and path alone, and remembers them: a hook's address is the same each time."""
+
+    found: dict[tuple[str, str], tuple[Any, Mapping[str, Any]]]
+
+    def match(self, *arguments: Any, **options: Any) -> Any:
+        """The route of the request, as Flask asks for it. Raises what Werkzeug raises."""
+        if arguments or options != {"return_rule": True}:
+            return super().match(*arguments, **options)
+        key = self.default_method, self.path_info
+        known = self.found.get(key)
+        if known is None:
+            known = super().match(return_rule=True)
+            if len(self.found) >= ROUTES_REMEMBERED:
+                self.found.clear()
+            self.found[key] = known
+        return known[0], dict(known[1])
+
+
+class LeanFlask(Flask):
+    """Flask on one host."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._found: dict[tuple[str, str], tuple[Any, Mapping[str, Any]]] = {}
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """What finds the route. Those of WebSockets depend on more, which Werkzeug reads."""
+        if request is None or "HTTP_UPGRADE" in request.environ:
+            return super().create_url_adapter(request)
+        environ = request.environ
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
+        adapter = RememberingAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
+        adapter.found = self._found
+        return adapter
 
 
 class LeanResponse(FlaskResponse):
@@ -29,7 +68,7 @@ class LeanResponse(FlaskResponse):
             return super().__call__(environ, start_response)
         body = self.get_data()
         headers = self.headers.to_wsgi_list()
-        if "Content-Length" not in self.headers and self.status_code not in {204, 304}:
+        if self.status_code not in {204, 304} and "Content-Length" not in self.headers:
             headers.append(("Content-Length", str(len(body))))
         start_response(self.status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
@@ -65,20 +104,20 @@ def read_body(request: Request) -> bytes:
     return body
 
 
-def read_headers(request: Request) -> Headers:
+def read_headers(request: Request) -> list[tuple[str, str]]:
     """The request's headers, in the order in which they came."""
     environ = request.environ
     pairs = [(key[5:].replace("_", "-").title(), value) for key, value in environ.items() if key[:5] == "HTTP_"]
     pairs += [(name, environ[key]) for key, name in PLAIN if environ.get(key)]
-    return Headers(pairs)
+    return pairs
 
 
 PLAIN = (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length"))
 
 
-def read_query(request: Request) -> MultiDict[str, str]:
+def read_query(request: Request) -> list[tuple[str, str]]:
     """The request's query parameters."""
-    return request.args if request.environ.get("QUERY_STRING") else NO_QUERY
+    return list(request.args.items(multi=True)) if request.environ.get("QUERY_STRING") else []
 
 
 def read_path(request: Request) -> str:

@@ -9,8 +9,7 @@ query.
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from typing import Any, LiteralString
 
 from app.errors import TooMany
@@ -40,15 +39,20 @@ class QueueLimits:
         self._sessions = _Queues(lanes, "session", SESSION_QUEUE, settings.queue_limit)
         self._agents = _Queues(lanes, "agent", AGENT_QUEUE, settings.agent_queue_limit, rest=RETRY_AFTER)
 
-    @contextmanager
-    def place(self, agent_id: str, session_id: str) -> Iterator[None]:
-        """Count in an interaction that is accepted meanwhile.
-
-        Raises `TooMany` when a queue is full, `StoreAwayError`.
-        """
+    def enter(self, agent_id: str, session_id: str) -> None:
+        """Count in an interaction that is going to be accepted; `leave` follows. Raises `TooMany`, `StoreAwayError`."""
         key = {"agent": agent_id, "session": session_id}
-        with self._sessions.place((agent_id, session_id), key), self._agents.place(agent_id, key):
-            yield
+        self._sessions.enter((agent_id, session_id), key)
+        try:
+            self._agents.enter(agent_id, key)
+        except BaseException:
+            self._sessions.leave((agent_id, session_id))
+            raise
+
+    def leave(self, agent_id: str, session_id: str) -> None:
+        """Note that it is in Postgres, or came to nothing."""
+        self._agents.leave(agent_id)
+        self._sessions.leave((agent_id, session_id))
 
 
 class _Queues:
@@ -66,25 +70,24 @@ class _Queues:
         self._lock = threading.Lock()
         self._looking = threading.Lock()
 
-    @contextmanager
-    def place(self, key: Hashable, parameters: dict[str, Any]) -> Iterator[None]:
-        """Hold a place in a queue until what takes it is in Postgres. Raises `TooMany`, `StoreAwayError`."""
-        if not self._enter(key):
-            with self._looking:
-                if not self._enter(key):
-                    self._look(key, parameters)
-                    if not self._enter(key):
-                        message = (
-                            f"{self._waiting.get(key, self._limit)} interactions wait for this {self._what} already."
-                        )
-                        raise TooMany(message, retry_after=RETRY_AFTER)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._entering[key] -= 1
-                if not self._entering[key]:
-                    del self._entering[key]
+    def enter(self, key: Hashable, parameters: dict[str, Any]) -> None:
+        """Take a place in a queue, until what takes it is in Postgres. Raises `TooMany`, `StoreAwayError`."""
+        if self._enter(key):
+            return
+        with self._looking:
+            if self._enter(key):
+                return
+            self._look(key, parameters)
+            if not self._enter(key):
+                message = f"{self._waiting.get(key, self._limit)} interactions wait for this {self._what} already."
+                raise TooMany(message, retry_after=RETRY_AFTER)
+
+    def leave(self, key: Hashable) -> None:
+        """Note that it is in Postgres, or came to nothing."""
+        with self._lock:
+            self._entering[key] -= 1
+            if not self._entering[key]:
+                del self._entering[key]
 
     def _enter(self, key: Hashable) -> bool:
         with self._lock:
