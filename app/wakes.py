@@ -21,8 +21,11 @@ QUEUE_OF_KIND = {"chat": "chat", "socket": "chat", "hook": "hooks", "job": "jobs
 LINGER = 0.02
 """Seconds that hook and job wakes gather for while others were published so recently; a lone one leaves at once."""
 BACKLOG = 100_000
-SPREAD = 4
 """Wakes that may wait for a slow broker; further ones are left to rescue."""
+SPREAD = 4
+"""Messages into which what a slow wake has not started is divided."""
+CHAT_MESSAGES = 16
+"""Messages for chats that are published together; more chats than that share them."""
 
 log = logging.getLogger("pumice.wakes")
 
@@ -39,7 +42,12 @@ class Wake:
     @classmethod
     def of(cls, agent_id: str, session_id: str, kind: str, *, alone: bool = False) -> "Wake":
         """The wake for an interaction of this kind."""
-        return cls(QUEUE_OF_KIND[kind], agent_id, session_id, alone or kind in {"chat", "socket"})
+        return cls(QUEUE_OF_KIND[kind], agent_id, session_id, alone)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody may be waiting for it."""
+        return self.alone or self.queue == "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class WakePublisher:
         some = list(wakes)
         if some and len(self._flusher) < BACKLOG:
             idle = time.monotonic() - self._published > LINGER
-            self._flusher.add(*some, urgent=idle or any(wake.alone for wake in some))
+            self._flusher.add(*some, urgent=idle or any(wake.urgent for wake in some))
 
     def fan_out(self, agent_id: str, job: str, scheduled_for: str) -> None:
         """Have a tick fanned out soon. `scheduled_for` is ISO 8601."""
@@ -108,7 +116,10 @@ class WakePublisher:
 
 
 def _messages(batch: list[Wake | Order], size: int) -> list[Message]:
-    """Queue, task and arguments of each message: lone wakes by themselves, the others up to `size` in one."""
+    """Queue, task and arguments of each message: up to `size` wakes in one, and each by itself if it asks for that.
+
+    Chats are taken together only when so many come at once that messages would be what they wait for.
+    """
     together: dict[str, list[list[str]]] = {}
     messages: list[Message] = []
     for one in dict.fromkeys(one for one in batch if isinstance(one, Wake)):
@@ -117,6 +128,7 @@ def _messages(batch: list[Wake | Order], size: int) -> list[Message]:
         else:
             together.setdefault(one.queue, []).append([one.agent_id, one.session_id])
     for queue, keys in together.items():
-        messages += [(queue, RUN_SESSIONS, [keys[start : start + size]]) for start in range(0, len(keys), size)]
+        most = min(size, max(1, len(keys) // CHAT_MESSAGES)) if queue == "chat" else size
+        messages += [(queue, RUN_SESSIONS, [keys[start : start + most]]) for start in range(0, len(keys), most)]
     messages += [(one.queue, one.task, one.arguments) for one in batch if isinstance(one, Order)]
     return messages

@@ -33,6 +33,13 @@ returning id::text
 """
 """Inserts the sessions that are missing and the interactions that are new, in the order given; returns the new ids."""
 
+MAKE: LiteralString = """
+insert into sessions (agent_id, id, temporary, expires_at)
+values (%(agent)s, %(session)s, %(temporary)s,
+  case when %(temporary)s then now() + %(ttl)s * interval '1 second' end) on conflict do nothing
+"""
+"""Makes a session if it is missing."""
+
 FIND: LiteralString = """
 select i.id::text as id, i.agent_id, i.session_id, i.dedupe_source as source, i.dedupe_key as key,
   i.accepted_at < now() - %(window)s * interval '1 second' as stale
@@ -98,6 +105,12 @@ def accept(
         if not waiting:
             break
     return [done[one.id] for one in incoming]
+
+
+def ensure_session(lane: Lane, agent_id: str, session_id: str, *, temporary_ttl: float | None) -> None:
+    """Make a session if it is missing; temporary for so many seconds, unless that is None. Raises `StoreAwayError`."""
+    temporary = {"temporary": temporary_ttl is not None, "ttl": temporary_ttl or 0.0}
+    lane.fetch(MAKE, {"agent": agent_id, "session": session_id, **temporary}, again=True)
 
 
 def _in_lock_order(incoming: list[NewInteraction]) -> list[NewInteraction]:

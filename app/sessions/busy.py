@@ -11,15 +11,8 @@ import orjson
 
 from app.errors import Busy
 from app.replies import MERGED
-from app.sessions.accept import Accepted, NewInteraction, accept
+from app.sessions.accept import Accepted, NewInteraction, accept, ensure_session
 from app.sessions.lanes import Lane
-
-MAKE: LiteralString = """
-insert into sessions (agent_id, id, temporary, expires_at)
-values (%(agent)s, %(session)s, %(temporary)s,
-  case when %(temporary)s then now() + %(ttl)s * interval '1 second' end) on conflict do nothing
-"""
-"""Makes the session if it is missing."""
 
 LOCK: LiteralString = """
 select lease_token is not null as leased, leased_at from sessions
@@ -55,7 +48,8 @@ def accept_busy(lane: Lane, wanted: NewInteraction, policy: str, *, temporary_tt
     """Accept a chat under `policy` ("reject", "latest" or "merge"). Raises `Busy` and `StoreAwayError`."""
     key: dict[str, Any] = {"agent": wanted.agent_id, "session": wanted.session_id}
     with lane.transaction() as connection:
-        connection.execute(MAKE, {**key, "temporary": wanted.temporary, "ttl": temporary_ttl})
+        ttl = temporary_ttl if wanted.temporary else None
+        ensure_session(lane, wanted.agent_id, wanted.session_id, temporary_ttl=ttl)
         session = connection.execute(LOCK, key).fetchall()[0]
         due = connection.execute(WAITING, key).fetchall()
         running = _running(session, due)

@@ -51,14 +51,6 @@ def create_session(engine: Engine, agent_id: str, session_id: str, metadata: dic
         return connection.execute(statement).one_or_none() is not None
 
 
-def ensure_session(engine: Engine, agent_id: str, session_id: str, *, temporary_ttl: float | None) -> None:
-    """Make a session if it is missing; temporary for so many seconds, unless that is None."""
-    expires = None if temporary_ttl is None else func.now() + func.make_interval(0, 0, 0, 0, 0, 0, temporary_ttl)
-    values = {"agent_id": agent_id, "id": session_id, "temporary": temporary_ttl is not None, "expires_at": expires}
-    with engine.begin() as connection:
-        connection.execute(insert(SessionRow).values(values).on_conflict_do_nothing())
-
-
 def set_metadata(engine: Engine, agent_id: str, session_id: str, metadata: dict[str, Any]) -> bool:
     """Replace a session's metadata. Returns false when there is no such session."""
     statement = (

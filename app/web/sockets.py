@@ -12,10 +12,9 @@ from simple_websocket import ConnectionClosed, Server
 from app.agents.context import new_id, to_json
 from app.agents.spec import AgentSpec
 from app.errors import Forbidden, InvalidField, Malformed, Problem, StoreAway, TooMany, Unauthorized, UnknownAgent
-from app.sessions.accept import NewInteraction
-from app.sessions.queries import ensure_session
+from app.sessions.accept import NewInteraction, ensure_session
 from app.web.chat import chat_payload
-from app.web.connection import Connection, OpenSockets
+from app.web.connection import SERVER_OPTIONS, Connection, OpenSockets
 from app.web.endings import Endings
 from app.web.front import Front
 from app.web.hub import UnusableCursorError, is_cursor, read_cursor
@@ -37,6 +36,7 @@ def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
     app.config["SOCK_SERVER_OPTIONS"] = {
         "ping_interval": front.settings.ping_interval,
         "max_message_size": front.settings.frame_limit,
+        **SERVER_OPTIONS,
     }
     sock = Sock(app)
 
@@ -112,7 +112,8 @@ class SocketSession:
     def run(self) -> None:
         """Serve the socket."""
         ttl = self._front.settings.temporary_ttl if self._temporary else None
-        ensure_session(self._front.engine, self._spec.id, self._session_id, temporary_ttl=ttl)
+        with self._front.lanes.borrow() as lane:
+            ensure_session(lane, self._spec.id, self._session_id, temporary_ttl=ttl)
         connection = self._connection
         watch = self._front.hub.watch(self._spec.id, self._session_id, self._endings.take)
         newest, after = watch.cursor, read_cursor(self._last_event_id)
@@ -124,8 +125,7 @@ class SocketSession:
             except UnusableCursorError as error:
                 connection.sent = newest if connection.sent == after else connection.sent
                 connection.send_own({"type": "error", "error": error.document()})
-            while (frame := connection.receive()) is not None:
-                self._take(frame)
+            connection.serve(self._take)
         except ConnectionClosed:
             log.debug("socket_closed session=%s", self._session_id)
         finally:

@@ -1,7 +1,7 @@
 """Requests that wait for their interaction: told by the worker through Redis, or by looking in Postgres.
 
 A reply normally arrives on this front's channel. What has not come after `LOOK_AFTER` seconds is looked for in
-Postgres, and at once, often, while Redis is away or when another front accepted the interaction.
+Postgres, ever less often; and at once, often, while Redis is away or when another front accepted the interaction.
 """
 
 import threading
@@ -29,11 +29,15 @@ from interactions where id = any(%(ids)s::uuid[]) and status <> 'queued'
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """Somebody who waits for an interaction. `document` is set when it is finished."""
+    """Somebody who waits for an interaction. `document` is set when it is finished.
+
+    pause: seconds until it is looked for again, doubled each time.
+    """
 
     interaction_id: str
     since: float
     eager: bool = False
+    pause: float = LOOK_AFTER
     document: dict[str, Any] | None = None
     over: threading.Event = field(default_factory=threading.Event)
     on_over: Callable[["Waiter"], None] | None = None
@@ -88,11 +92,14 @@ class Replies:
 
     def _overdue(self) -> list[str]:
         now, live = time.monotonic(), self._is_live()
-        return [
-            interaction_id
-            for interaction_id, waiters in self._waiters.items()
-            if not live or any(waiter.eager or now - waiter.since > LOOK_AFTER for waiter in waiters)
-        ]
+        overdue = []
+        for interaction_id, waiters in self._waiters.items():
+            late = [waiter for waiter in waiters if now - waiter.since > waiter.pause]
+            for waiter in late:
+                waiter.pause *= 2
+            if late or not live or any(waiter.eager for waiter in waiters):
+                overdue.append(interaction_id)
+        return overdue
 
     def _look(self) -> None:
         while True:

@@ -168,5 +168,5 @@ def test_what_came_while_its_session_was_leased_is_woken_after(protocol):
     protocol.finish(claimed, done(claimed.work[0]))
     again = SecondLook(protocol.settings, woken.extend)
     again.add([(AGENT, "s"), (AGENT, "nobody")])
-    wait_until(lambda: woken == [Wake("chat", AGENT, "s", alone=True)])
+    wait_until(lambda: woken == [Wake("chat", AGENT, "s")])
     again.stop()

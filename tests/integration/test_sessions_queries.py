@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.sessions import queries
+from app.sessions.accept import ensure_session
 from app.sessions.engine import make_engine
 from tests.support.protocol import AGENT, done, new
 
@@ -47,10 +48,10 @@ def test_a_session_is_created_once(protocol, engine):
     assert queries.get_session(engine, "other", "s") is None
 
 
-def test_a_session_is_made_if_it_is_missing(protocol, engine):
-    queries.ensure_session(engine, AGENT, "t", temporary_ttl=60)
-    queries.ensure_session(engine, AGENT, "t", temporary_ttl=None)
-    queries.ensure_session(engine, AGENT, "s", temporary_ttl=None)
+def test_a_session_is_made_if_it_is_missing(protocol):
+    ensure_session(protocol.lane, AGENT, "t", temporary_ttl=60)
+    ensure_session(protocol.lane, AGENT, "t", temporary_ttl=None)
+    ensure_session(protocol.lane, AGENT, "s", temporary_ttl=None)
     assert [protocol.session(name)["temporary"] for name in "ts"] == [True, False]
     assert (protocol.session("t")["expires_at"] - protocol.session("t")["created_at"]).total_seconds() == 60
 
