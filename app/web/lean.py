@@ -50,9 +50,10 @@ class LeanFlask(Flask):
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """What finds the route. Those of WebSockets depend on more, which Werkzeug reads."""
-        if request is None or "HTTP_UPGRADE" in request.environ:
+        environ = {} if request is None else request.environ
+        if request is None or "HTTP_UPGRADE" in environ:
+            environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)  # compression would keep 300 kB for each socket
             return super().create_url_adapter(request)
-        environ = request.environ
         path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
         adapter = RememberingAdapter(self.url_map, "", "/", "", "http", path, environ["REQUEST_METHOD"])
         adapter.found = self._found

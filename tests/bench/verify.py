@@ -1,7 +1,11 @@
 """What a contender's Postgres says happened. Both contenders use the same words for tables and columns."""
 
+import base64
+import os
+import time
 from typing import Any
 
+import orjson
 import psycopg
 
 ORDER = """
@@ -116,6 +120,22 @@ class Truth:
             "from pg_stat_user_tables where relname in ('sessions', 'interactions')"
         ).fetchall()
         return {name: tuple(numbers) for name, *numbers in rows}
+
+    def bare_updates(self, size: int, rows: int = 100, seconds: float = 3.0) -> float:
+        """Return how often in a second one connection can replace a state of so many bytes, a commit each."""
+        connection = self.connection
+        connection.execute("create table bare (id int primary key, state jsonb)")
+        texts = [base64.b64encode(os.urandom(size * 3 // 4)).decode() for _ in range(rows)]
+        pads = [orjson.dumps({"pad": text}).decode() for text in texts]
+        for number, pad in enumerate(pads):
+            connection.execute("insert into bare values (%s, %s)", (number, pad))
+        done, started = 0, time.monotonic()
+        while time.monotonic() - started < seconds:
+            connection.execute("update bare set state = %s where id = %s", (pads[(done + 1) % rows], done % rows))
+            done += 1
+        rate = done / (time.monotonic() - started)
+        connection.execute("drop table bare")
+        return rate
 
     def wal_bytes(self) -> int:
         """Return how much the server has ever written ahead."""

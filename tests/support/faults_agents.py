@@ -85,7 +85,7 @@ class Checked(Agent):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def reply(self, messages: Any) -> str:
-        number, ledger, gate = messages[-1].content.split(" ")
+        number, ledger, gate = list(messages)[-1].content.split(" ")  # the whole history, which is read for that
         pass_gate(gate)
         self.take(int(number), ledger)
         return f"took {number}"

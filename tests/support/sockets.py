@@ -33,6 +33,11 @@ class SocketClient:
     def __exit__(self, *_: object) -> None:
         self._socket.shutdown()
 
+    @property
+    def answered(self) -> dict[str, str]:
+        """The headers with which the server took the socket, in lower case."""
+        return dict(self._socket.getheaders() or {})
+
     def send(self, frame: Any) -> None:
         """Send text as it is, bytes as a binary frame, anything else as JSON."""
         if isinstance(frame, bytes):

@@ -11,8 +11,11 @@ from tests.bench.contenders.echo import chat_body
 from tests.bench.stack.processes import python, run_command
 
 PREFETCH = "8"
-"""Chosen with the pool on few undisturbed samples: prefork with this multiplier did 210 events/s of a burst and 310
-turns/s on a hot key, threads 188 and 213 to 325.
+"""Chosen with the pool, from pools that differ by little more than the machine's noise.
+
+Burst, hot key and chat p50 of prefork with two children and this multiplier: 209 events/s, 209 to 320 turns/s, 8.0 to
+9.9 ms. With multiplier 1: 195 to 255, 226 to 332, 10.8 to 11.0. Eight threads, multiplier 2: 256 to 265, 194 to 243,
+9.7. Prefork with four children: 249 to 254 events/s.
 """
 
 CREATE = "from tests.bench.baseline.models import Base, engine; Base.metadata.create_all(engine)"

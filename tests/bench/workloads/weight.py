@@ -17,7 +17,10 @@ WAVES = 10
 
 
 def state_size(stage: Stage) -> None:
-    """Sessions whose state is 1 kB, then 100 kB: the workers' rate, and what Postgres writes ahead for it."""
+    """Sessions whose state is 1 kB, then 100 kB: the workers' rate, and what Postgres writes ahead for it.
+
+    A session's events are due together, so its state is saved at least once for all of them.
+    """
     sessions = stage.count(STATES, paced=True)
     rates = {}
     for size in (SMALL, LARGE):
@@ -30,6 +33,8 @@ def state_size(stage: Stage) -> None:
         stage.record(f"{name} turns/s", rates[size])
         stage.record(f"{name} WAL kB/turn", (stage.truth.wal_bytes() - written) / 1000 / (sessions * EVENTS_A_STATE))
     stage.record("100 kB/1 kB", rates[LARGE] / rates[SMALL])
+    stage.record("100 kB states saved/s", rates[LARGE] / EVENTS_A_STATE)
+    stage.record("bare 100 kB updates/s", stage.truth.bare_updates(LARGE))
     stage.check_events(2 * sessions * (1 + EVENTS_A_STATE))
 
 
