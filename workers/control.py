@@ -14,7 +14,8 @@ import redis
 from app.events import CONTROL
 from app.link import connect
 from workers.interrupts import interrupt
-from workers.turns import Parts, Runner
+from workers.parts import Parts
+from workers.turns import Runner
 from workers.watch import Watcher
 
 log = logging.getLogger("pumice.control")

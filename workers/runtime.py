@@ -18,8 +18,9 @@ from workers.again import SecondLook
 from workers.committer import Committer
 from workers.control import ControlListener
 from workers.loop import EventLoop
+from workers.parts import Parts
 from workers.rescue import RescueLoop
-from workers.turns import Parts, Runner
+from workers.turns import Runner
 from workers.watch import Watcher
 
 CLAIM_LANES = 8

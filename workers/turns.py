@@ -12,26 +12,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
-from app.agents.context import Emit, History
-from app.agents.failures import failure_of
-from app.agents.messages import Message
-from app.agents.registry import Registry
-from app.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from app.agents.turn import Outcome, Work
 from app.errors import StoreAwayError
-from app.events import Event, EventPublisher
-from app.sessions.claim import ClaimedSession, Wanted, announce, claim, load_body, load_messages, release, wake_soon
-from app.sessions.lanes import Lanes
-from app.settings import Settings
-from app.wakes import QUEUE_OF_KIND, WakePublisher
-from workers.again import SecondLook
+from app.sessions.claim import Wanted, announce, claim, release, wake_soon
+from app.wakes import QUEUE_OF_KIND
 from workers.batch import Batch
 from workers.careful import CarefulGate
-from workers.committer import Committer, Finished
-from workers.interrupts import Interrupted, interrupted
-from workers.loop import EventLoop
+from workers.committer import Finished
+from workers.execution import Execution
+from workers.parts import Parts
 from workers.runs import Runs, SessionRun
 
 TURNS_PER_CLAIM = 400
@@ -44,25 +34,12 @@ LOOP_GRACE = 5.0
 log = logging.getLogger("pumice.turns")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a runner works with, all of one process."""
-
-    settings: Settings
-    registry: Registry
-    lanes: Lanes
-    committer: Committer
-    events: EventPublisher
-    wakes: WakePublisher
-    again: SecondLook
-    loop: EventLoop
-
-
 class Runner:
     """Runs wakes, on as many threads as Celery has."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._execution = Execution(parts)
         self._tokens = itertools.count(1)
         self._gate = CarefulGate()
         self.worker_id = 0
@@ -130,21 +107,12 @@ class Runner:
         for one in claimed:
             if not one.work:
                 continue
-            run = SessionRun(one, self._live(one), now)
+            run = SessionRun(one, self._execution.live(one), now)
             if run.live.spec.cls.on_busy == "interrupt":
                 run.interrupted_by = one.newer_chat
             self.runs.add(run)
             (on_loop if _needs_loop(run) else here).append(run)
         return on_loop, here
-
-    def _live(self, one: ClaimedSession) -> LiveSession:
-        spec = self._parts.registry[one.lease.agent_id]
-
-        def load() -> list[Message]:
-            with self._parts.lanes.borrow() as lane:
-                return [Message(row.role, row.content, row.data) for row in load_messages(lane, one, spec.cls.history)]
-
-        return LiveSession(spec, one.lease.session_id, one.state, History(load))
 
     def _run_sync(self, run: SessionRun, batch: Batch) -> threading.Event:
         """Run a session's turns on this thread. Returns the event that says they are committed or lost."""
@@ -160,7 +128,7 @@ class Runner:
                 self._gate.leave(run)
                 break
             run.begin(one, run.live.spec.handler(one.kind, one.name))
-            outcome = self._guarded(run, lambda one=one: drive(self._turn(run, one)))  # type: ignore[misc]
+            outcome = self._execution.on_thread(run, one)
             self._gate.leave(run)
             if not run.finish():
                 break
@@ -188,7 +156,7 @@ class Runner:
                 if run.lost or (careful and not await asyncio.to_thread(self._may_start, run, one)):
                     break
                 run.begin(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
-                outcome = await self._interruptible(run, one)
+                outcome = await self._execution.on_loop(run, one)
                 self._gate.leave(run)
                 if not run.finish() or self._submit(run, outcome, settle, last=place == len(work) - 1):
                     break
@@ -216,50 +184,6 @@ class Runner:
             log.warning("not_announced session=%s error=%s", run.lease.session_id, error)
             self.hand_back([run])
             return False
-
-    async def _turn(self, run: SessionRun, work: Work) -> Outcome:
-        if run.interrupted_by is not None:
-            raise Interrupted
-        try:
-            if work.id in run.claimed.large_bodies:
-                with self._parts.lanes.borrow() as lane:
-                    work = replace(work, body=load_body(lane, work.id))
-        except StoreAwayError as error:
-            failure = failure_of(error, attempt=work.attempts + 1)
-            return Outcome(work, failure.status, failure=failure)
-        return await run_turn(run.live, work, self._emit(run, work))
-
-    async def _interruptible(self, run: SessionRun, work: Work) -> Outcome:
-        run.turn_task = asyncio.ensure_future(self._turn(run, work))
-        try:
-            return await run.turn_task
-        except (asyncio.CancelledError, Interrupted):
-            if run.interrupted_by is None:
-                raise
-            return interrupted(run, work)
-
-    def _guarded(self, run: SessionRun, turn: Callable[[], Outcome]) -> Outcome:
-        """Run a turn; what `run_turn` does not answer for becomes a failed outcome too."""
-        try:
-            return turn()
-        except Interrupted:
-            return interrupted(run, run.current or run.claimed.work[0])
-        except Exception as error:
-            run.live.discard()
-            work = run.current or run.claimed.work[0]
-            return Outcome(work, "failed", failure=failure_of(error, attempt=work.attempts + 1))
-
-    def _emit(self, run: SessionRun, work: Work) -> Emit:
-        lease, attempt = run.lease, work.attempts + 1
-
-        def emit(kind: str, fields: dict[str, Any]) -> None:
-            if run.interrupted_by is not None and kind == "delta":
-                raise Interrupted
-            if not run.lost and run.current is not None and run.current.id == work.id:
-                known = {"interactionId": work.id, "attempt": attempt}
-                self._parts.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
-
-        return emit
 
     def _submit(
         self, run: SessionRun, outcome: Outcome, settle: Callable[[bool], None], *, last: bool, flushes: bool = False

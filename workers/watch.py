@@ -12,8 +12,9 @@ from app.sessions.claim import renew
 from app.sessions.lanes import Lane
 from app.wakes import Wake
 from workers.committer import Finished
+from workers.parts import Parts
 from workers.runs import SessionRun
-from workers.turns import Parts, Runner
+from workers.turns import Runner
 
 INTERVAL = 0.05
 

@@ -12,7 +12,7 @@ STREAMERS = ["chunks", "async-chunks", "mixed-chunks"]
 
 @pytest.mark.parametrize("name", STREAMERS)
 def test_what_was_streamed_is_kept(control, tmp_path, name):
-    """Deliberate bug: turns.py, `_interrupted` without `messages.append`: the part is lost."""
+    """Deliberate bug: interrupts.py, `interrupted` without `messages.append`: the part is lost."""
     agent, gate, session = control.agent(name), Gate(tmp_path), new_session()
     with agent.socket(session) as socket:
         socket.until("session")
@@ -52,7 +52,7 @@ def test_the_waiting_client_is_told_by_whom(control, tmp_path, name):
 
 
 def test_an_async_one_ends_at_once(control, tmp_path):
-    """Deliberate bug: turns.py, `loop.cancel(run.turn_task)` left out: the newer waits for the gate."""
+    """Deliberate bug: interrupts.py, `loop.cancel(run.turn_task)` left out: the newer waits for the gate."""
     agent, gate, session = control.agent("async-chunks"), Gate(tmp_path), new_session()
     accept(agent, f"gate:{gate}", session)
     gate.reached()

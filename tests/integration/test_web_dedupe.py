@@ -85,7 +85,7 @@ def test_a_repeated_chat_gets_the_first_reply(echo):
 
 
 def test_many_at_once_run_one(echo):
-    """Deliberate bug: accept.py, `keys` in `_columns` all None: each of the twelve runs."""
+    """Deliberate bug: accept.py, `key` in `_rows` None: each of the twelve runs."""
     session = new_session()
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda n: echo.chat(str(n), headers={"Idempotency-Key": session}).json(), range(12)))
