@@ -20,15 +20,17 @@ from app.web.incoming import KEY_LIMIT, checked_key, idempotency_key
 from app.web.lean import read_body, read_headers, read_path, read_query
 
 DELIVERY_HEADERS = (
-    "HTTP_X_GITHUB_DELIVERY",
-    "HTTP_X_GITLAB_EVENT_UUID",
-    "HTTP_X_SHOPIFY_WEBHOOK_ID",
-    "HTTP_WEBHOOK_ID",
-    "HTTP_SVIX_ID",
-    "HTTP_X_REQUEST_UUID",
-    "HTTP_X_DELIVERY_ID",
+    "x-github-delivery",
+    "x-gitlab-event-uuid",
+    "x-shopify-webhook-id",
+    "webhook-id",
+    "svix-id",
+    "x-request-uuid",
+    "x-delivery-id",
 )
-"""Headers, by their names in WSGI, in which well-known senders name a delivery; a repeated delivery has the same."""
+"""Headers in which well-known senders name a delivery; a repeated delivery has the same."""
+DELIVERY_VARIABLES = tuple("HTTP_" + name.upper().replace("-", "_") for name in DELIVERY_HEADERS)
+"""The same as WSGI names them."""
 SELECTOR_TIMEOUT = 5.0
 
 _async_selectors = threading.Lock()
@@ -139,7 +141,7 @@ def _delivery(hook: Hook, frozen: Request) -> tuple[str, str] | None:
             raise SelectorFailed(message[:1000], hook=hook.name, selector=hook.dedupe.name) from error
         return None if value is None else (source, checked_key(str(value), f"dedupe (from {hook.dedupe.name})"))
     environ = request.environ
-    for name in DELIVERY_HEADERS:
+    for name in DELIVERY_VARIABLES:
         value = environ.get(name, "").strip()
         if value and len(value) <= KEY_LIMIT and value.isprintable():
             return source, value
