@@ -33,6 +33,7 @@ class Link:
 
     def __init__(self, url: str) -> None:
         self._connection: Any = connect(url).connection_pool.make_connection()
+        self._open = False
 
     def run(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Send commands together and return their answers.
@@ -45,20 +46,25 @@ class Link:
             connection.send_packed_command(connection.pack_commands(packed), check_health=False)
             return [connection.read_response() for _ in packed]
         except BaseException:
-            connection.disconnect()
+            self.close()
             raise
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
+        self._open = False
         self._connection.disconnect()
 
     def _renew(self) -> None:
-        """Connect, also when Redis has closed the connection meanwhile: then there is something to read."""
-        connection = self._connection
+        """Connect, if that is not done or Redis has closed the connection meanwhile."""
+        if self._open and not self._is_stale():
+            return
+        self.close()
+        self._connection.connect()
+        self._open = True
+
+    def _is_stale(self) -> bool:
+        """Whether there is something to read although nothing was asked: the end of the connection."""
         try:
-            stale = connection.can_read()
+            return bool(self._connection.can_read())
         except redis.ConnectionError:
-            stale = True
-        if stale:
-            connection.disconnect()
-            connection.connect()
+            return True

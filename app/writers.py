@@ -5,7 +5,7 @@ it there by hand takes half as long as by kombu's producer (see README, "Decisio
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, Protocol
 
 import orjson
@@ -14,7 +14,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
 from app.agents.context import new_id
-from app.broker import LEAN_SCHEMES
+from app.broker import LEAN_SCHEMES, TRANSPORT_OPTIONS
 from app.link import Link
 
 Message = tuple[str, str, list[Any]]
@@ -93,11 +93,12 @@ class KombuWriter:
         """Close the connection."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.channel.connection.client.release()
+            with suppress(*self._errors):  # it may be what has just broken
+                producer.channel.connection.client.release()
 
     def _connected(self) -> Producer:
         if self._producer is None:
-            connection = Connection(self._url)
+            connection = Connection(self._url, transport_options=TRANSPORT_OPTIONS)
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
             self._producer = Producer(connection.channel(), serializer="json")
         return self._producer

@@ -30,7 +30,8 @@ class SecondLook:
 
     def add(self, keys: Iterable[tuple[str, str]]) -> None:
         """Look at these soon, given as `(agent_id, session_id)`."""
-        self._flusher.add(*keys, urgent=False)
+        if some := tuple(keys):
+            self._flusher.add(*some, urgent=False)
 
     def stop(self) -> None:
         """Look at what is left."""

@@ -23,8 +23,6 @@ from app.wakes import Wake, WakePublisher
 GROUP = 100
 LINGER = 0.025
 """Seconds that finished turns wait for company when no client waits for them."""
-HEAVY = 1_000_000
-"""Characters of state that do not wait for more to be committed with: Postgres is slower on larger statements."""
 PATIENCE = 60.0
 """Seconds that a commit is tried again while Postgres is away; its leases are lost by then."""
 
@@ -47,13 +45,11 @@ class Committer:
         self._events = events
         self._wakes = wakes
         self._lane = Lane(settings)
-        self._weight = 0
         self._flusher: GroupFlush[Finished] = GroupFlush("pumice-commit", self._flush, GROUP, linger=LINGER)
 
     def add(self, *finished: Finished, urgent: bool) -> None:
-        """Have these committed: at once when urgent (a client or a thread waits) or large, else within `LINGER`."""
-        self._weight += sum(len(outcome.state or "") for one in finished for outcome in one.part.outcomes)
-        self._flusher.add(*finished, urgent=urgent or self._weight > HEAVY)
+        """Have these committed: at once when urgent (a client or a thread waits), else within `LINGER`."""
+        self._flusher.add(*finished, urgent=urgent)
 
     def flush(self) -> None:
         """Commit what has gathered now, on the calling thread if nobody else is at it."""
@@ -64,7 +60,6 @@ class Committer:
         self._flusher.stop(timeout)
 
     def _flush(self, batch: list[Finished]) -> None:
-        self._weight = 0
         sessions = _merge(batch)
         held: set[Lease] = set()
         try:

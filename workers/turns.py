@@ -65,7 +65,7 @@ class Runner:
         return Wanted(agent_id, session_id, 1 if one_by_one else limit)
 
     def _run_once(self, wanted: Sequence[Wanted]) -> list[Wanted]:
-        """Claim and run. Returns the sessions to look at once more."""
+        """Claim and run. Returns the sessions that had as much work as one claim takes."""
         on_loop, here = self._claim(wanted)
         for run in on_loop:
             self._parts.loop.spawn(self._run_async(run))
@@ -104,6 +104,7 @@ class Runner:
         if idle := [one.lease for one in claimed if not one.work]:
             with self._parts.lanes.borrow() as lane:
                 release(lane, idle)
+            self._parts.again.add((one.agent_id, one.session_id) for one in idle)
         for one in claimed:
             if not one.work:
                 continue

@@ -7,6 +7,7 @@ can: the frames are read on the request's own greenlet rather than on a second o
 
 import contextlib
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -21,8 +22,10 @@ from wsproto.events import TextMessage
 OUTBOX_LIMIT = 5_000
 """Frames that may wait for a slow client; past that it is cut off, and resumes with `lastEventId`."""
 CLOSE_SLOW, CLOSE_RESTART = 1013, 1012
+RECEIVED_AT_ONCE = 65_536
 CLOSE_LINGER = 1.0
-"""Seconds that a client has to answer our closing frame; closing the socket sooner could lose that frame."""
+"""Seconds that a client has to answer our closing frame. A socket that is closed before what the client sent has been
+read is reset, and the client may then never see that frame."""
 
 
 class _NoThread:
@@ -106,6 +109,15 @@ class _WholeSends:
             self._left += data[sent:]
             return not self._left
 
+    def close(self) -> None:
+        """Close the socket when the client has, or after `CLOSE_LINGER`; what still comes is dropped."""
+        silent: Any = False
+        with contextlib.suppress(OSError), gevent.Timeout(CLOSE_LINGER, silent):
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(RECEIVED_AT_ONCE):
+                pass
+        self._sock.close()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
@@ -152,15 +164,20 @@ class Connection:
             self._holds -= 1
             self._queue()
 
+    def refuse(self, code: int, reason: str) -> None:
+        """Close a connection that is not being served, and see it closed."""
+        self.close(code, reason)
+        self._sock.close()
+
     def close(self, code: int, reason: str) -> None:
-        """Close the connection; does nothing when it is closed."""
+        """Have the connection closed by whoever serves it; does nothing when it is closed."""
         gevent.spawn_later(CLOSE_LINGER, self._stop_reading)
         with contextlib.suppress(ConnectionClosed, OSError):
             self._ws.close(code, reason)
 
     def _stop_reading(self) -> None:
         with contextlib.suppress(OSError):
-            self._sock.shutdown(0)
+            self._sock.shutdown(socket.SHUT_RD)
 
     def _queue(self, *frames: tuple[str | None, bytes]) -> None:
         self._outbox.extend(frames)

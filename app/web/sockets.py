@@ -51,7 +51,7 @@ def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
                 problem = as_problem(error)
                 with contextlib.suppress(ConnectionClosed):
                     connection.send_own({"type": "error", "error": problem.document()})
-                connection.close(_close_code(problem), problem.slug)
+                connection.refuse(_close_code(problem), problem.slug)
 
     sock.route("/v1")(serve)
     sock.route("/v1/<path:rest>", endpoint="serve_path")(serve)

@@ -31,13 +31,13 @@ from interactions where id = any(%(ids)s::uuid[]) and status <> 'queued'
 class Waiter:
     """Somebody who waits for an interaction. `document` is set when it is finished.
 
-    pause: seconds until it is looked for again, doubled each time.
+    look_at: seconds of waiting after which it is looked for, doubled each time.
     """
 
     interaction_id: str
     since: float
     eager: bool = False
-    pause: float = LOOK_AFTER
+    look_at: float = LOOK_AFTER
     document: dict[str, Any] | None = None
     over: threading.Event = field(default_factory=threading.Event)
     on_over: Callable[["Waiter"], None] | None = None
@@ -56,6 +56,7 @@ class Replies:
     def __init__(self, settings: Settings, is_live: Callable[[], bool]) -> None:
         """`is_live`: whether replies arrive through Redis at the moment."""
         self._is_live = is_live
+        self._was_live = False
         self._lane = Lane(settings)
         self._waiters: dict[str, set[Waiter]] = {}
         self._changed = threading.Condition()
@@ -92,12 +93,13 @@ class Replies:
 
     def _overdue(self) -> list[str]:
         now, live = time.monotonic(), self._is_live()
+        all_of_them, self._was_live = not (live and self._was_live), live  # also what came just before Redis was back
         overdue = []
         for interaction_id, waiters in self._waiters.items():
-            late = [waiter for waiter in waiters if now - waiter.since > waiter.pause]
+            late = [waiter for waiter in waiters if now - waiter.since > waiter.look_at]
             for waiter in late:
-                waiter.pause *= 2
-            if late or not live or any(waiter.eager for waiter in waiters):
+                waiter.look_at *= 2
+            if late or all_of_them or any(waiter.eager for waiter in waiters):
                 overdue.append(interaction_id)
         return overdue
 

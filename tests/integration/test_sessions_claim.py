@@ -156,7 +156,7 @@ def test_due_work_that_nobody_is_at_is_found(protocol, rival):
 
 
 def test_what_came_while_its_session_was_leased_is_woken_after(protocol):
-    """Deliberate bug: turns.py, no `again.add`: the second interaction waits for rescue."""
+    """Deliberate bug: claim.py, FREE without `s.lease_token is null`: it is woken while it can't be claimed."""
     woken: list[Wake] = []
     again = SecondLook(protocol.settings, woken.extend)
     protocol.accept(new("s"))

@@ -1,5 +1,6 @@
 """Every form of a socket's address, and who is let in."""
 
+import contextlib
 from itertools import permutations
 from urllib.parse import quote
 
@@ -107,3 +108,14 @@ def test_compression_is_not_agreed_on(echo):
     with SocketClient(url, {"Sec-WebSocket-Extensions": "permessage-deflate"}) as socket:
         assert socket.next()["type"] == "session"
         assert "sec-websocket-extensions" not in socket.answered
+
+
+@pytest.mark.parametrize("key", ["wrong", ""])
+def test_a_client_that_talks_at_once_is_told_why_it_is_refused(echo, key):
+    """Deliberate bug: connection.py, `refuse` without `_sock.close`: most of these connections are reset instead."""
+    for _ in range(10):
+        with SocketClient(echo.url.replace("http", "ws", 1) + f"/v1?agent_id=echo&api_key={key}") as socket:
+            with contextlib.suppress(OSError):
+                for _ in range(20):
+                    socket.send("x" * 1000)
+            assert socket.closed() == 4401

@@ -140,3 +140,16 @@ def test_using_a_temporary_session_prolongs_its_life(echo):
     before = echo.sessions(f"/{session}").json()["expiresAt"]
     echo.reply("y", session)
     assert echo.sessions(f"/{session}").json()["expiresAt"] > before
+
+
+def test_what_came_during_a_turn_runs_after_it_without_rescue(stack, receiver, tmp_path):
+    """Its own wake finds the session leased. Deliberate bug: turns.py, no `again.add(others)`: it waits for rescue."""
+    gate, session = Gate(tmp_path), new_session()
+    later = {"prefer": "respond-async"}
+    receiver.hook("gate", params={"session": session}, content=str(gate), headers=later)
+    gate.reached()
+    second = receiver.hook("inspect", params={"session": session}, headers=later).json()["interactionId"]
+    stack.query("update interactions set wake_at = now() + interval '1 hour' where id = %s returning id", second)
+    receiver.hook("inspect", params={"session": new_session()})  # its wake came after that of the second
+    gate.open()
+    assert receiver.finished(second)["status"] == "done"
