@@ -3,7 +3,7 @@
 Needs `pip install 'pumice[openai]'` and OPENAI_API_KEY. OPENAI_BASE_URL points it at another server with OpenAI's API.
 """
 
-from app import Agent, tool
+from pumice import Agent, tool
 
 
 class Assistant(Agent):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from app import Agent, Message, Request, body, hook, signature
+from pumice import Agent, Message, Request, body, hook, signature
 
 SECRET = os.environ.get("GITHUB_WEBHOOK_SECRET")
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from app import Agent, Message, Request, body, hook, job
+from pumice import Agent, Message, Request, body, hook, job
 
 
 class OrderDesk(Agent):

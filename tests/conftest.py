@@ -11,11 +11,11 @@ import hypothesis
 import pytest
 import redis
 
-from app.cli.database import upgrade_schema
-from app.dev.postgres import Postgres
-from app.dev.servers import temporary_folder, temporary_postgres, temporary_valkey
-from app.dev.valkey import Valkey
-from app.settings import Settings
+from pumice.cli.database import upgrade_schema
+from pumice.dev.postgres import Postgres
+from pumice.dev.servers import temporary_folder, temporary_postgres, temporary_valkey
+from pumice.dev.valkey import Valkey
+from pumice.settings import Settings
 from tests.support.control import CONTROL_AGENTS, CONTROL_SETTINGS, REDIS_DATABASE
 from tests.support.databases import ExternalServer, database
 from tests.support.stack import Stack, running_stack

@@ -2,7 +2,7 @@
 
 import time
 
-from app import Agent
+from pumice import Agent
 
 
 class Sleeper(Agent):

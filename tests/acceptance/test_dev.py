@@ -11,14 +11,14 @@ import psycopg
 import pytest
 import redis
 
-from app.dev.ports import is_free
-from app.dev.procfile import answers
-from app.dev.servers import temporary_folder
+from pumice.dev.ports import is_free
+from pumice.dev.procfile import answers
+from pumice.dev.servers import temporary_folder
 from tests.support.processes import free_port, running_dev, started_dev
 from tests.support.waiting import wait_until
 
 AGENT = """
-from app import Agent, body, hook
+from pumice import Agent, body, hook
 
 class Shop(Agent):
     class State(Agent.State):

@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 import pytest
 
-from app.dev.servers import temporary_folder
+from pumice.dev.servers import temporary_folder
 from tests.support.client import AgentClient
 from tests.support.openai_server import OpenAIServer, ToolCall
 from tests.support.processes import DevProcess, free_port, started_dev
 from tests.support.waiting import wait_until
 
 CLERK = """
-from app import Agent, body, header, hook, job, query
+from pumice import Agent, body, header, hook, job, query
 
 async def by_coroutine(request):
     return request.json["customer"]["id"]
@@ -136,7 +136,7 @@ def github(watch, event, payload, delivery, secret=SECRET):
         "user-agent": "GitHub-Hookshot/044aadd",
         "x-github-event": event,
         "x-github-delivery": delivery,
-        "x-hub-signature-256": "sha256=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest(),
+        "x-subscriber-signature-256": "sha256=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest(),
     }
     return watch.hook("github", content=text, headers=headers)
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from app.dev.servers import temporary_folder
+from pumice.dev.servers import temporary_folder
 from tests.support import readme
 from tests.support.client import AgentClient
 from tests.support.processes import ROOT, running_dev

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app import Agent, Message, Request, body, hook, job
+from pumice import Agent, Message, Request, body, hook, job
 
 
 class Bench(Agent):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.dev.postgres import Postgres
-from app.dev.valkey import Valkey
-from app.settings import Settings
+from pumice.dev.postgres import Postgres
+from pumice.dev.valkey import Valkey
+from pumice.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
 from tests.support.protocol import Protocol

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.keys import create_key
+from pumice.sessions.api_keys import create_key
 from tests.support.client import AgentClient, chat_body
 from tests.support.sockets import SocketClient
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.sessions.cancel import cancel as cancel_in_store
-from app.sessions.lanes import Lane
-from app.settings import Settings
+from pumice.sessions.cancel import cancel as cancel_in_store
+from pumice.sessions.connections import StoreConnection
+from pumice.settings import Settings
 from tests.support.client import AgentClient, new_session
 from tests.support.control import accept, cancel, messages, seconds, send_hook, started, wait_accepted
 from tests.support.gates import Gate
@@ -48,9 +48,9 @@ def test_the_commit_is_refused_also_when_no_order_reaches_the_worker(control, pl
     gate, session = Gate(tmp_path), new_session()
     running = accept(plain, f"gate:{gate}", session)
     gate.reached()
-    lane = Lane(Settings.from_env({"DATABASE_URL": control.database_url}))
-    done = cancel_in_store(lane, "plain", session, queued=False, reason="in the store only")
-    lane.close()
+    store = StoreConnection(Settings.from_env({"DATABASE_URL": control.database_url}))
+    done = cancel_in_store(store, "plain", session, queued=False, reason="in the store only")
+    store.close()
     assert done is not None
     assert [row.id for row in done.interactions] == [running]
     gate.open()

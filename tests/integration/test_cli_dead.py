@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from app.cli import pumice
+from pumice.cli import pumice
 from tests.support.client import new_session
 from tests.support.control import accept, send_hook
 

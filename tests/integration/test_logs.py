@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.dev.children import Guard
+from pumice.dev.children import Guard
 from tests.support.client import AgentClient, chat_body, new_session
 from tests.support.control import TOKEN_SECRET, send_hook, session_token
 from tests.support.stack import Process, Stack

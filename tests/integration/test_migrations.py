@@ -13,8 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from app.cli.database import upgrade_schema
-from app.sessions.models import Base
+from pumice.cli.database import upgrade_schema
+from pumice.sessions.models import Base
 from tests.support.databases import database
 
 ROOT = Path(__file__).parents[2]

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from psycopg.rows import namedtuple_row
 
-from app.agents.context import Call, new_id
-from app.agents.declare import Policy, Retry
-from app.agents.failures import Failure, failure_of
-from app.agents.messages import Message
-from app.agents.turn import Outcome, Work
-from app.sessions.accept import Accepted, NewInteraction, accept
-from app.sessions.cancel import cancel
-from app.sessions.claim import Wanted, announce, claim, release, renew
-from app.sessions.commit import SessionCommit, commit
-from app.sessions.lanes import Lane
-from app.sessions.rescue import rescue
-from app.settings import Settings
+from pumice.agents.context import Call, new_id
+from pumice.agents.declare import Policy, Retry
+from pumice.agents.failures import Failure, failure_of
+from pumice.agents.messages import Message
+from pumice.agents.turn import Outcome, Work
+from pumice.sessions.accept import Accepted, NewInteraction, accept
+from pumice.sessions.cancel import cancel
+from pumice.sessions.claim import Wanted, announce, claim, release, renew
+from pumice.sessions.commit import SessionCommit, commit
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.rescue import rescue
+from pumice.settings import Settings
 from tests.support.faults_model import CRASHES, Claim, Item, Model, Session
 
 AGENT = "model"
@@ -42,7 +42,7 @@ class Protocol(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lane = Lane(Settings.from_env({"DATABASE_URL": self.url}))
+        self.store = StoreConnection(Settings.from_env({"DATABASE_URL": self.url}))
         self.sql: psycopg.Connection[Any] = psycopg.connect(self.url, autocommit=True, row_factory=namedtuple_row)
         for table in ("sessions", "interactions", "messages"):
             self.sql.execute(f"delete from {table}")
@@ -53,7 +53,7 @@ class Protocol(RuleBasedStateMachine):
         self.committed: list[tuple[list[SessionCommit], set[Any]]] = []
 
     def teardown(self) -> None:
-        self.lane.close()
+        self.store.close()
         self.sql.close()
 
     @rule(chosen=st.lists(names, min_size=1, max_size=6), keyed=st.booleans())
@@ -85,14 +85,14 @@ class Protocol(RuleBasedStateMachine):
             self.accept([*chosen, *chosen, chosen[0]], keyed=False)
         self.tokens += 1
         wanted = [Wanted(AGENT, name, limit) for name in chosen]
-        found = claim(self.lane, wanted, token=self.tokens, worker_id=1, lease_seconds=100)
+        found = claim(self.store, wanted, token=self.tokens, worker_id=1, lease_seconds=100)
         alone = len(chosen) == 1
         claimable = [self.model.sessions[name] for name in chosen if self.model.sessions[name].claimable(alone=alone)]
         assert [one.lease.session_id for one in found] == [session.name for session in claimable]
         for real, session in zip(found, claimable, strict=True):
-            items = session.due[: 1 if session.careful else limit]
+            items = session.due[: 1 if session.probation else limit]
             assert [(work.id, work.attempts) for work in real.work] == [(item.id, item.attempts) for item in items]
-            assert real.careful == session.careful
+            assert real.probation == session.probation
             state = json.loads(real.state)["n"] if real.state else []
             session.holder = Claim(real, items, state, real.version)
             self.claims.append(session.holder)
@@ -137,7 +137,7 @@ class Protocol(RuleBasedStateMachine):
         if holds:
             session.expired = False
         if holds and last:
-            session.holder, session.careful = None, False
+            session.holder, session.probation = None, False
             session.blocked = blocking
             chosen.place = len(chosen.items)
 
@@ -151,7 +151,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(back=recent)
     def renew(self, back: int) -> None:
         chosen = self._claim_of(back)
-        held = renew(self.lane, [chosen.real.lease], 100)
+        held = renew(self.store, [chosen.real.lease], 100)
         assert held == ({chosen.real.lease} if self.model.holds(chosen) else set())
         if held:
             self.model.sessions[chosen.session].expired = False
@@ -159,18 +159,18 @@ class Protocol(RuleBasedStateMachine):
     @rule(back=recent)
     def release(self, back: int) -> None:
         chosen = self._claim_of(back)
-        release(self.lane, [chosen.real.lease])
+        release(self.store, [chosen.real.lease])
         if self.model.holds(chosen):
             self.model.sessions[chosen.session].holder = None
             self.model.sessions[chosen.session].expired = False
 
     @rule(back=recent)
     def announce(self, back: int) -> None:
-        """A careful worker says what it starts."""
+        """A probation worker says what it starts."""
         chosen = self._claim_of(back)
         if chosen.place < len(chosen.items):
             item = chosen.items[chosen.place]
-            held = announce(self.lane, chosen.real.lease, item.id)
+            held = announce(self.store, chosen.real.lease, item.id)
             assert held == (self.model.holds(chosen) and item.status == "queued")
             item.announced = item.announced or held
 
@@ -206,11 +206,11 @@ class Protocol(RuleBasedStateMachine):
     def rescue(self) -> None:
         """Everything queued is looked at: nobody was woken for long enough."""
         self.sql.execute("update interactions set wake_at = now() where status = 'queued' and available_at <= now()")
-        findings = rescue(self.lane, crash_limit=CRASHES)
+        findings = rescue(self.store, crash_limit=CRASHES)
         assert findings is not None
         looked_at = [session for session in self.model.sessions.values() if session.due]
         free = [session for session in looked_at if session.holder is None or session.expired]
-        suspects = {session.name for session in free if session.careful or session.expired}
+        suspects = {session.name for session in free if session.probation or session.expired}
         assert {wake[1] for wake in findings.alone} == suspects
         woken = {wake[1] for wake in findings.wakes} - {"ledger"}
         assert woken == {session.name for session in free} - suspects
@@ -225,7 +225,7 @@ class Protocol(RuleBasedStateMachine):
         session = self.model.sessions[name]
         running = session.holder.items[session.holder.place :] if session.holder else []
         closing = [item for item in session.items if item.status == "queued" and (queued or item in running[:1])]
-        outcome = cancel(self.lane, AGENT, name, queued=queued, reason="a test")
+        outcome = cancel(self.store, AGENT, name, queued=queued, reason="a test")
         assert sorted(row.id for row in (outcome.interactions if outcome is not None else [])) == sorted(
             item.id for item in closing
         )
@@ -257,7 +257,7 @@ class Protocol(RuleBasedStateMachine):
             assert session.items == []
             return
         token = session.holder.real.lease.token if session.holder else None
-        assert (rows[0].lease_token, rows[0].careful) == (token, session.careful)
+        assert (rows[0].lease_token, rows[0].probation) == (token, session.probation)
         assert (rows[0].state or {"n": []})["n"] == session.state
         said = self.sql.execute("select seq, content from messages where session_id = %s order by seq", (session.name,))
         assert [tuple(row) for row in said] == list(enumerate(session.messages))
@@ -270,10 +270,10 @@ class Protocol(RuleBasedStateMachine):
         return NewInteraction(item_id, AGENT, name, "hook", "n", "{}", dedupe=("key", item_id) if keyed else None)
 
     def _accept(self, wanted: list[NewInteraction]) -> list[Accepted]:
-        return accept(self.lane, wanted, temporary_ttl=100, window=100)
+        return accept(self.store, wanted, temporary_ttl=100, window=100)
 
     def _commit(self, parts: list[SessionCommit], *, unsure: bool) -> set[Any]:
-        return commit(self.lane, parts, temporary_ttl=100, lease_seconds=100, unsure=unsure)
+        return commit(self.store, parts, temporary_ttl=100, lease_seconds=100, unsure=unsure)
 
     def _outcome(self, item: Item, status: str, state: list[int], *, blocking: bool) -> Outcome:
         work = Work(item.id, item.number, "hook", "n", "{}", attempts=item.attempts)

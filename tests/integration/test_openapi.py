@@ -18,15 +18,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.web.operations import OPERATIONS
+from pumice.web.api.operations import OPERATIONS
 from tests.support.processes import ROOT
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 EXAMPLES = 25
 ROUTES = """
 import json
-from app.settings import Settings
-from app.web.factory import create_app
+from pumice.settings import Settings
+from pumice.web.factory import create_app
 rules = create_app(Settings.from_env()).url_map.iter_rules()
 print(json.dumps([[rule.rule, sorted(rule.methods or ())] for rule in rules if not rule.websocket]))
 """

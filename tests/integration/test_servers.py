@@ -11,21 +11,21 @@ import psycopg
 import pytest
 import redis
 
-from app.dev import datadir
-from app.dev.children import Child, Guard, stop_all
-from app.dev.errors import DevError
-from app.dev.launch import Launch
-from app.dev.ports import any_free, is_free
-from app.dev.postgres import Postgres
-from app.dev.servers import running, temporary_postgres
-from app.dev.valkey import Valkey
+from pumice.dev import datadir
+from pumice.dev.children import Child, Guard, stop_all
+from pumice.dev.errors import DevError
+from pumice.dev.launch import Launch
+from pumice.dev.ports import any_free, is_free
+from pumice.dev.postgres import Postgres
+from pumice.dev.servers import running, temporary_postgres
+from pumice.dev.valkey import Valkey
 from tests.support.waiting import wait_until
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from app.dev.postgres import Postgres
-from app.dev.servers import running
+from pumice.dev.postgres import Postgres
+from pumice.dev.servers import running
 with running(Postgres(Path(sys.argv[1]), int(sys.argv[2]))) as server:
     print("up", flush=True)
     time.sleep(600)

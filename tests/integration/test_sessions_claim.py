@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from app.sessions.claim import SMALL_BODY, Lease, announce, due, load_body, load_messages, release, renew
-from app.wakes import Wake
+from pumice.messaging.wakes import Wake
+from pumice.sessions.claim import SMALL_BODY, Lease, announce, due, load_body, load_messages, release, renew
+from pumice_workers.recheck import Recheck
 from tests.support.protocol import AGENT, done, new
 from tests.support.waiting import wait_until
-from workers.again import SecondLook
 
 
 def ids(claimed):
@@ -18,7 +18,7 @@ def test_a_claim_gives_state_and_work_in_order(protocol):
     wanted = [new(body=b"x", payload='{"n": 1}', reply_to="front"), new(kind="chat", name=None)]
     protocol.accept(*wanted)
     claimed = protocol.claim_one()
-    assert (claimed.state, claimed.message_count, claimed.careful) == (None, 0, False)
+    assert (claimed.state, claimed.message_count, claimed.probation) == (None, 0, False)
     assert ids(claimed) == [one.id for one in wanted]
     first = claimed.work[0]
     assert (first.kind, first.name, first.payload, first.body, first.reply_to) == (
@@ -91,10 +91,10 @@ def test_a_blocked_session_waits(protocol):
 
 def test_a_careful_session_is_claimed_alone_and_one_by_one(protocol):
     protocol.accept(new(), new(), new("t"))
-    protocol.query("update sessions set careful = true where id = 's'")
+    protocol.query("update sessions set probation = true where id = 's'")
     assert [one.lease.session_id for one in protocol.claim("s", "t")] == ["t"]
     claimed = protocol.claim_one()
-    assert (claimed.careful, len(claimed.work)) == (True, 1)
+    assert (claimed.probation, len(claimed.work)) == (True, 1)
 
 
 def test_large_bodies_are_loaded_when_needed(protocol):
@@ -103,8 +103,8 @@ def test_large_bodies_are_loaded_when_needed(protocol):
     claimed = protocol.claim_one()
     assert claimed.large_bodies == {large.id}
     assert [None if work.body is None else len(work.body) for work in claimed.work] == [None, SMALL_BODY, None]
-    assert load_body(protocol.lane, large.id) == large.body
-    assert load_body(protocol.lane, new().id) == b""
+    assert load_body(protocol.store, large.id) == large.body
+    assert load_body(protocol.store, new().id) == b""
 
 
 def test_the_newest_messages_are_loaded(protocol):
@@ -112,10 +112,10 @@ def test_the_newest_messages_are_loaded(protocol):
     claimed = protocol.claim_one(limit=1)
     protocol.finish(claimed, done(claimed.work[0], said=["a", "b", "c", "d"]))
     again = protocol.claim_one()
-    assert [row.content for row in load_messages(protocol.lane, again, 2)] == ["c", "d"]
+    assert [row.content for row in load_messages(protocol.store, again, 2)] == ["c", "d"]
     protocol.query("update sessions set history_start = 3")
     again.history_start = 3
-    assert [row.content for row in load_messages(protocol.lane, again, 10)] == ["d"]
+    assert [row.content for row in load_messages(protocol.store, again, 10)] == ["d"]
 
 
 def test_a_lease_is_prolonged_while_it_is_held(protocol):
@@ -124,7 +124,7 @@ def test_a_lease_is_prolonged_while_it_is_held(protocol):
     before = protocol.session("a")["lease_until"]
     protocol.query("update sessions set lease_token = 999 where id = 'b'")
     stranger = Lease(AGENT, "nobody", leases[0].token)
-    assert renew(protocol.lane, [*leases, stranger], 60) == {leases[0]}
+    assert renew(protocol.store, [*leases, stranger], 60) == {leases[0]}
     assert protocol.session("a")["lease_until"] > before
 
 
@@ -132,7 +132,7 @@ def test_a_lease_is_given_back_by_its_holder_only(protocol, rival):
     protocol.accept(new("a"), new("b"))
     leases = [one.lease for one in protocol.claim("a", "b")]
     protocol.query("update sessions set lease_token = 999 where id = 'b'")
-    release(protocol.lane, leases)
+    release(protocol.store, leases)
     assert [one.lease.session_id for one in rival.claim("a", "b")] == ["a"]
 
 
@@ -140,9 +140,9 @@ def test_an_announcement_needs_the_lease(protocol):
     wanted = new()
     protocol.accept(wanted)
     claimed = protocol.claim_one()
-    assert announce(protocol.lane, claimed.lease, wanted.id)
+    assert announce(protocol.store, claimed.lease, wanted.id)
     assert protocol.interactions()[0]["started_at"]
-    assert not announce(protocol.lane, replace(claimed.lease, token=-1), wanted.id)
+    assert not announce(protocol.store, replace(claimed.lease, token=-1), wanted.id)
 
 
 def test_due_work_that_nobody_is_at_is_found(protocol, rival):
@@ -150,15 +150,15 @@ def test_due_work_that_nobody_is_at_is_found(protocol, rival):
     rival.claim_one("held")
     protocol.query("update interactions set available_at = now() + interval '1 hour' where session_id = 'later'")
     keys = [(AGENT, session) for session in ("idle", "held", "later", "unknown")]
-    found = due(protocol.lane, keys, 60.0)
+    found = due(protocol.store, keys, 60.0)
     assert [(row.id, row.kind, row.young) for row in found] == [("idle", "hook", True)]
-    assert [row.young for row in due(protocol.lane, keys, 0.0)] == [False]
+    assert [row.young for row in due(protocol.store, keys, 0.0)] == [False]
 
 
 def test_what_came_while_its_session_was_leased_is_woken_after(protocol):
     """Deliberate bug: claim.py, FREE without `s.lease_token is null`: it is woken while it can't be claimed."""
     woken: list[Wake] = []
-    again = SecondLook(protocol.settings, woken.extend)
+    again = Recheck(protocol.settings, woken.extend)
     protocol.accept(new("s"))
     claimed = protocol.claim_one("s")
     protocol.accept(new("s", kind="chat", name=None))
@@ -166,7 +166,7 @@ def test_what_came_while_its_session_was_leased_is_woken_after(protocol):
     again.stop()
     assert woken == []
     protocol.finish(claimed, done(claimed.work[0]))
-    again = SecondLook(protocol.settings, woken.extend)
+    again = Recheck(protocol.settings, woken.extend)
     again.add([(AGENT, "s"), (AGENT, "nobody")])
     wait_until(lambda: woken == [Wake("chat", AGENT, "s")])
     again.stop()

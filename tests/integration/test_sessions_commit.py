@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.agents.context import Call, new_id
+from pumice.agents.context import Call, new_id
 from tests.support.protocol import AGENT, done, failed, new, part
 
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.sessions.rescue import rescue
+from pumice.sessions.rescue import rescue
 from tests.support.protocol import Protocol, done, failed, new, part
 
 SESSIONS = ("a", "b")
@@ -80,7 +80,7 @@ class Histories(RuleBasedStateMachine):
         name = claimed.lease.session_id
         self.steps.query("update sessions set lease_until = now() - interval '1 s' where id = %s", name)
         self.steps.query("update interactions set wake_at = now() where session_id = %s and status = 'queued'", name)
-        found = rescue(self.steps.lane, crash_limit=CRASH_LIMIT)
+        found = rescue(self.steps.store, crash_limit=CRASH_LIMIT)
         assert found is not None
         assert [one[1] for one in found.alone] == [name]
         return claimed

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.sessions import queries
-from app.sessions.accept import ensure_session
-from app.sessions.engine import make_engine
+from pumice.sessions import queries
+from pumice.sessions.accept import ensure_session
+from pumice.sessions.engine import make_engine
 from tests.support.protocol import AGENT, done, new
 
 
@@ -49,9 +49,9 @@ def test_a_session_is_created_once(protocol, engine):
 
 
 def test_a_session_is_made_if_it_is_missing(protocol):
-    ensure_session(protocol.lane, AGENT, "t", temporary_ttl=60)
-    ensure_session(protocol.lane, AGENT, "t", temporary_ttl=None)
-    ensure_session(protocol.lane, AGENT, "s", temporary_ttl=None)
+    ensure_session(protocol.store, AGENT, "t", temporary_ttl=60)
+    ensure_session(protocol.store, AGENT, "t", temporary_ttl=None)
+    ensure_session(protocol.store, AGENT, "s", temporary_ttl=None)
     assert [protocol.session(name)["temporary"] for name in "ts"] == [True, False]
     assert (protocol.session("t")["expires_at"] - protocol.session("t")["created_at"]).total_seconds() == 60
 

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.sessions.claim import announce
-from app.sessions.rescue import ELECTION, WORKER_LOCKS, rescue
-from app.sessions.ticks import Tick, insert_ticks
+from pumice.sessions.claim import announce
+from pumice.sessions.rescue import ELECTION, WORKER_LOCKS, rescue
+from pumice.sessions.ticks import Tick, insert_ticks
 from tests.support.protocol import AGENT, done, new
 from tests.support.waiting import wait_until
 
 
 def passed(steps, crash_limit=3):
     """The findings of a pass."""
-    found = rescue(steps.lane, crash_limit=crash_limit)
+    found = rescue(steps.store, crash_limit=crash_limit)
     assert found is not None
     return found
 
@@ -25,8 +25,8 @@ def make_due(steps, session="s"):
 def crash(steps, session="s", *, announced=True):
     """A worker claims the session, begins its first turn and is never heard of again; its lease has run out."""
     claimed = steps.claim_one(session)
-    if claimed.careful and announced:
-        assert announce(steps.lane, claimed.lease, claimed.work[0].id)
+    if claimed.probation and announced:
+        assert announce(steps.store, claimed.lease, claimed.work[0].id)
     steps.query("update sessions set lease_until = now() - interval '1 s' where id = %s", session)
     make_due(steps, session)
     return claimed
@@ -73,7 +73,7 @@ def test_an_expired_lease_is_freed_and_counts_as_an_attempt(protocol, rival):
     first, second = protocol.interactions()
     assert (first["attempts"], first["status"], first["errors"][0]["type"]) == (1, "queued", "WorkerLost")
     assert (second["attempts"], second["errors"]) == (0, None)
-    assert (protocol.session()["careful"], protocol.session()["lease_token"]) == (True, None)
+    assert (protocol.session()["probation"], protocol.session()["lease_token"]) == (True, None)
     assert not rival.finish(lost, done(lost.work[0], state={"n": 1}))
 
 
@@ -84,7 +84,7 @@ def test_a_success_ends_the_care(protocol, rival):
     for _ in range(2):
         claimed = protocol.claim_one()
         protocol.finish(claimed, done(claimed.work[0]))
-    assert not protocol.session()["careful"]
+    assert not protocol.session()["probation"]
     assert protocol.statuses() == ["done", "done"]
 
 
@@ -125,17 +125,17 @@ def test_a_session_deleted_under_its_work_is_made_again(protocol):
 
 
 def test_one_rescuer_at_a_time(protocol, rival):
-    with rival.lane.transaction() as connection:
+    with rival.store.transaction() as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", (ELECTION,))
-        assert rescue(protocol.lane, crash_limit=3) is None
-    assert rescue(protocol.lane, crash_limit=3) is not None
+        assert rescue(protocol.store, crash_limit=3) is None
+    assert rescue(protocol.store, crash_limit=3) is not None
 
 
 @pytest.fixture
 def worker(rival):
     """The id of a worker that lives as long as the connection of `rival` does."""
     row = rival.query("insert into workers (name, holds_lock) values ('w', true) returning id")[0]
-    rival.lane.fetch("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, row["id"]))
+    rival.store.fetch("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, row["id"]))
     return row["id"]
 
 
@@ -160,14 +160,14 @@ def test_a_worker_that_lives_is_not_suspected(protocol, worker):
 def test_a_worker_that_comes_back_in_time_is_trusted_again(protocol, rival, worker):
     rival.close()
     wait_until(lambda: passed(protocol) and protocol.query("select 1 as n from workers where suspected_at is not null"))
-    rival.lane.fetch("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, worker))
+    rival.store.fetch("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, worker))
     passed(protocol)
     assert protocol.query("select suspected_at from workers") == [{"suspected_at": None}]
 
 
 def test_ticks_that_stand_still_are_gone_on_with(protocol):
     tick = Tick(AGENT, "job", datetime(2025, 6, 1, tzinfo=UTC))
-    insert_ticks(protocol.lane, [tick])
+    insert_ticks(protocol.store, [tick])
     assert passed(protocol).ticks == []
     protocol.query("update ticks set progressed_at = now() - interval '10 s'")
     assert [(row.agent_id, row.job, row.scheduled_for) for row in passed(protocol).ticks] == [

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.sessions import ticks
-from app.sessions.ticks import Tick, fan_out_page, insert_ticks, last_ticks, run_static
+from pumice.sessions import ticks
+from pumice.sessions.ticks import Tick, fan_out_page, insert_ticks, last_ticks, run_static
 from tests.support.protocol import AGENT, DAY, done, new
 
 TIME = datetime(2025, 6, 1, 9, tzinfo=UTC)
@@ -28,14 +28,14 @@ def sessions(protocol):
     for name in names:
         claimed = protocol.claim_one(name)
         protocol.finish(claimed, done(claimed.work[0]))
-    insert_ticks(protocol.lane, [TICK])
+    insert_ticks(protocol.store, [TICK])
     return names
 
 
 def fan_out(steps, tick=TICK, *, skip=False):
     """Fan a tick out to its end; the sessions to wake."""
     woken = []
-    while (page := fan_out_page(steps.lane, tick, skip_overlap=skip)) is not None:
+    while (page := fan_out_page(steps.store, tick, skip_overlap=skip)) is not None:
         woken += page
     return woken
 
@@ -52,9 +52,9 @@ def state(protocol):
 def test_a_tick_is_inserted_once_however_many_beats_run(protocol, rival):
     later = Tick(AGENT, "remind", TIME.replace(hour=10))
     with ThreadPoolExecutor(2) as pool:
-        new_ones = list(pool.map(lambda steps: insert_ticks(steps.lane, [TICK, later]), (protocol, rival)))
+        new_ones = list(pool.map(lambda steps: insert_ticks(steps.store, [TICK, later]), (protocol, rival)))
     assert sorted(tick.scheduled_for for one in new_ones for tick in one) == [TIME, later.scheduled_for]
-    assert last_ticks(protocol.lane) == {(AGENT, "remind"): later.scheduled_for}
+    assert last_ticks(protocol.store) == {(AGENT, "remind"): later.scheduled_for}
 
 
 def test_each_session_gets_one_interaction(protocol, sessions):
@@ -74,23 +74,23 @@ def test_a_finished_tick_is_not_fanned_out_again(protocol, sessions):
 
 
 def test_a_fan_out_goes_on_where_another_stopped(protocol, rival, sessions):
-    assert fan_out_page(rival.lane, TICK, skip_overlap=False) == sessions[:3]
+    assert fan_out_page(rival.store, TICK, skip_overlap=False) == sessions[:3]
     assert state(protocol)["cursor"] == "s2"
     assert fan_out(protocol) == sessions[3:]
     assert jobs(protocol) == sessions
 
 
 def test_a_page_that_is_not_committed_did_not_happen(protocol, rival, sessions):
-    with rival.lane.connection.transaction(force_rollback=True):
-        fan_out_page(rival.lane, TICK, skip_overlap=False)
+    with rival.store.connection.transaction(force_rollback=True):
+        fan_out_page(rival.store, TICK, skip_overlap=False)
     assert jobs(protocol) == []
     assert fan_out(protocol) == sessions
 
 
 def test_one_fan_out_at_a_time(protocol, rival, sessions):
-    with rival.lane.connection.transaction():
-        assert fan_out_page(rival.lane, TICK, skip_overlap=False) == sessions[:3]
-        assert fan_out_page(protocol.lane, TICK, skip_overlap=False) is None
+    with rival.store.connection.transaction():
+        assert fan_out_page(rival.store, TICK, skip_overlap=False) == sessions[:3]
+        assert fan_out_page(protocol.store, TICK, skip_overlap=False) is None
     assert fan_out(protocol) == sessions[3:]
 
 
@@ -104,7 +104,7 @@ def test_many_fan_outs_reach_each_session_once(protocol, rival, sessions):
 
 def test_another_tick_is_another_run(protocol, sessions):
     later = Tick(AGENT, "remind", TIME.replace(hour=10))
-    insert_ticks(protocol.lane, [later])
+    insert_ticks(protocol.store, [later])
     assert fan_out(protocol) == fan_out(protocol, later) == sessions
     assert jobs(protocol) == sorted(sessions * 2)
 
@@ -118,7 +118,7 @@ def test_a_session_whose_last_run_waits_may_be_skipped(protocol, sessions):
 
 
 def test_a_tick_without_sessions_ends(protocol):
-    insert_ticks(protocol.lane, [TICK])
+    insert_ticks(protocol.store, [TICK])
     assert fan_out(protocol) == []
     assert state(protocol)["done_at"]
 
@@ -135,7 +135,7 @@ def test_a_tick_that_is_not_there_is_not_fanned_out(protocol, sessions):
 
 def test_a_static_job_runs_once_for_all(protocol, sessions):
     elsewhere = Tick(AGENT, "remind", TIME.astimezone(ZoneInfo("Asia/Kolkata")))
-    names = [run_static(protocol.lane, tick, temporary_ttl=60, window=DAY) for tick in (TICK, TICK, elsewhere)]
+    names = [run_static(protocol.store, tick, temporary_ttl=60, window=DAY) for tick in (TICK, TICK, elsewhere)]
     assert set(names) == {"$static:remind"}
     assert jobs(protocol) == ["$static:remind"]
     assert state(protocol)["done_at"]

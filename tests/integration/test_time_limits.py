@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from app.dev.children import Guard
-from app.dev.postgres import Postgres
-from app.dev.valkey import Valkey
-from app.sessions.lanes import Lane
-from app.sessions.rescue import rescue
-from app.settings import Settings
+from pumice.dev.children import Guard
+from pumice.dev.postgres import Postgres
+from pumice.dev.valkey import Valkey
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.rescue import rescue
+from pumice.settings import Settings
 from tests.support.client import AgentClient, new_session
 from tests.support.control import accept, seconds, started
 from tests.support.databases import ExternalServer, database
@@ -100,21 +100,21 @@ def test_who_crashes_too_often_is_dead_and_holds_up_nothing(prefork: Prefork) ->
 
 def test_crashes_count_anew_after_an_operators_retry(settings: Settings) -> None:
     """Deliberate bug: rescue.py, all of the errors' `WorkerLost` counted: the first two crashes are its last."""
-    lane = Lane(settings)
+    store = StoreConnection(settings)
     lost, retried = {"type": "WorkerLost"}, {"type": "Retried"}
     fates = []
     for place, errors in enumerate(([lost] * 3 + [retried] + [lost], [lost] * 3 + [retried] + [lost] * 2, [lost] * 2)):
-        lane.fetch(
-            "insert into sessions (agent_id, id, lease_token, lease_until, careful)"
+        store.fetch(
+            "insert into sessions (agent_id, id, lease_token, lease_until, probation)"
             " values ('a', %s, 1, now() - interval '1 second', true)",
             (str(place),),
         )
-        lane.fetch(
+        store.fetch(
             "insert into interactions (id, agent_id, session_id, kind, payload, attempts, started_at, errors)"
             " values (pumice_uuid7(), 'a', %s, 'chat', '{}', %s, now(), %s)",
             (str(place), errors[::-1].index(retried) if retried in errors else len(errors), json.dumps(errors)),
         )
-        rescue(lane, crash_limit=3)
-        fates += lane.fetch("select status, attempts from interactions where session_id = %s", (str(place),))
-    lane.close()
+        rescue(store, crash_limit=3)
+        fates += store.fetch("select status, attempts from interactions where session_id = %s", (str(place),))
+    store.close()
     assert [tuple(fate) for fate in fates] == [("queued", 2), ("dead", 3), ("dead", 3)]

@@ -4,9 +4,9 @@ import pytest
 import redis
 from kombu import Connection
 
-from app.broker import transport_for
-from app.link import Link
-from app.writers import BrokerAwayError, KombuWriter, Message, RedisWriter, writer_for
+from pumice.messaging.redis_connection import Link
+from pumice.messaging.redis_transport import transport_for
+from pumice.messaging.writers import BrokerAwayError, KombuWriter, Message, RedisWriter, writer_for
 
 MESSAGES: list[Message] = [
     ("hooks", "task.one", [[["agent", "s1"], ["agent", 'ü"2']]]),

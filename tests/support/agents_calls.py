@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app import Agent, Retry, job
+from pumice import Agent, Retry, job
 
 
 class Caller(Agent):

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from app import Agent, Message, handler
+from pumice import Agent, Message, handler
 from tests.support.gates import pass_gate, pass_gate_async
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from app import Agent, Retry, handler, hook, job, query
+from pumice import Agent, Retry, handler, hook, job, query
 from tests.support.agents_chat import Echo
 from tests.support.gates import pass_gate, pass_gate_async
 

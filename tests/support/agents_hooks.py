@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from typing import Any
 
-from app import Agent, Response, body, header, hook, query, signature
+from pumice import Agent, Response, body, header, hook, query, signature
 from tests.support.gates import pass_gate
 
 SECRET = "between us"

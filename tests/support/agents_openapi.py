@@ -1,6 +1,6 @@
 """An agent that takes anything and never fails, for generated requests."""
 
-from app import Agent, hook, query
+from pumice import Agent, hook, query
 
 
 class Anything(Agent):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import jwt
 import psycopg
 
-from app.dev.children import Guard
+from pumice.dev.children import Guard
 from tests.support.client import AgentClient
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until

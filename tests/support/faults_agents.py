@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app import Agent, body, hook, job
+from pumice import Agent, body, hook, job
 
 PACE = 0.01
 """Seconds between two looks at a gate."""

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from app.dev.children import Child, Guard
-from app.dev.launch import Launch
+from pumice.dev.children import Child, Guard
+from pumice.dev.launch import Launch
 from tests.support.waiting import wait_until
 
 PAUSE = 1.0
 """Seconds between a process's death and its next start; the same as `pumice dev` and Heroku's first restart."""
 
 
-class Family:
+class SupervisedProcesses:
     """Named processes and a thread that looks after them. Safe to use from the test's thread."""
 
     def __init__(self, guard: Guard) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.sessions.claim import ClaimedSession
+from pumice.sessions.claim import ClaimedSession
 
 CRASHES = 3
 """How many crashes an interaction survives less one."""
@@ -49,7 +49,7 @@ class Session:
     holder: Claim | None = None
     expired: bool = False
     blocked: bool = False
-    careful: bool = False
+    probation: bool = False
 
     @property
     def due(self) -> list[Item]:
@@ -58,11 +58,11 @@ class Session:
 
     def claimable(self, *, alone: bool) -> bool:
         """Would a claim get it?"""
-        return self.holder is None and not self.blocked and bool(self.due) and (alone or not self.careful)
+        return self.holder is None and not self.blocked and bool(self.due) and (alone or not self.probation)
 
     def break_lease(self) -> None:
         """What rescue does with an expired lease: free it, and blame the first that was due."""
-        suspected, self.careful = self.careful, True
+        suspected, self.probation = self.probation, True
         self.holder, self.expired = None, False
         head = self.due[0]
         if suspected and not head.announced:

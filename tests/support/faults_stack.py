@@ -11,17 +11,17 @@ import psycopg
 import redis
 from psycopg.rows import namedtuple_row
 
-from app.cli.database import upgrade_schema
-from app.dev.children import Guard
-from app.dev.launch import Launch
-from app.dev.ports import HOST, any_free
-from app.dev.postgres import Postgres
-from app.dev.procfile import answers, service
-from app.dev.servers import temporary_folder
-from app.dev.valkey import Valkey
-from app.keys import create_key
+from pumice.cli.database import upgrade_schema
+from pumice.dev.children import Guard
+from pumice.dev.launch import Launch
+from pumice.dev.ports import HOST, any_free
+from pumice.dev.postgres import Postgres
+from pumice.dev.procfile import answers, service
+from pumice.dev.servers import temporary_folder
+from pumice.dev.valkey import Valkey
+from pumice.sessions.api_keys import create_key
 from tests.support.faults_agents import AGENTS, Gates
-from tests.support.faults_family import Family
+from tests.support.faults_family import SupervisedProcesses
 from tests.support.processes import OWN, ROOT
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
@@ -39,7 +39,7 @@ class Stack:
     events, through `broker_proxy`.
     """
 
-    def __init__(self, folder: Path, family: Family, names: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, family: SupervisedProcesses, names: tuple[str, ...]) -> None:
         self.family = family
         self.gates = Gates(folder)
         self._postgres = Postgres(folder / "postgres", any_free(), POSTGRES)
@@ -189,7 +189,7 @@ def running_stack(*names: str) -> Iterator[Stack]:
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         guard = stack.enter_context(Guard())
-        deployment = Stack(folder, Family(guard), names)
+        deployment = Stack(folder, SupervisedProcesses(guard), names)
         stack.callback(deployment.family.stop)
         deployment.start()
         stack.callback(deployment.close)

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 import psutil
 
-from app.dev.children import Child, Guard
-from app.dev.launch import Launch
+from pumice.dev.children import Child, Guard
+from pumice.dev.launch import Launch
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -8,15 +8,15 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app.agents.context import Call, new_id
-from app.agents.failures import Failure
-from app.agents.messages import Message
-from app.agents.turn import Outcome, Work
-from app.sessions.accept import Accepted, NewInteraction, accept
-from app.sessions.claim import ClaimedSession, Lease, Wanted, claim
-from app.sessions.commit import SessionCommit, commit
-from app.sessions.lanes import Lane
-from app.settings import Settings
+from pumice.agents.context import Call, new_id
+from pumice.agents.failures import Failure
+from pumice.agents.messages import Message
+from pumice.agents.turn import Outcome, Work
+from pumice.sessions.accept import Accepted, NewInteraction, accept
+from pumice.sessions.claim import ClaimedSession, Lease, Wanted, claim
+from pumice.sessions.commit import SessionCommit, commit
+from pumice.sessions.connections import StoreConnection
+from pumice.settings import Settings
 
 AGENT = "agent"
 DAY = 86_400.0
@@ -46,17 +46,17 @@ class Protocol:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.lane = Lane(settings)
+        self.store = StoreConnection(settings)
         self._view = psycopg.connect(settings.database_url, row_factory=dict_row, autocommit=True)
 
     def accept(self, *wanted: NewInteraction, **options: Any) -> list[Accepted]:
-        return accept(self.lane, list(wanted), **{"temporary_ttl": 60.0, "window": DAY, **options})
+        return accept(self.store, list(wanted), **{"temporary_ttl": 60.0, "window": DAY, **options})
 
     def claim(self, *sessions: str, agent: str = AGENT, worker: int = 1, **options: Any) -> list[ClaimedSession]:
         """Claim with a token of its own; `limit` and `lease_seconds` may be given."""
         limit, lease_seconds = options.get("limit", 100), options.get("lease_seconds", 10.0)
         wanted = [Wanted(agent, session, limit) for session in sessions]
-        return claim(self.lane, wanted, token=next(_tokens), worker_id=worker, lease_seconds=lease_seconds)
+        return claim(self.store, wanted, token=next(_tokens), worker_id=worker, lease_seconds=lease_seconds)
 
     def claim_one(self, session: str = "s", **options: Any) -> ClaimedSession:
         """Claim one session, which must be free and have work."""
@@ -65,7 +65,7 @@ class Protocol:
         return claimed[0]
 
     def commit(self, *parts: SessionCommit, unsure: bool = False) -> set[Lease]:
-        return commit(self.lane, parts, temporary_ttl=60.0, lease_seconds=10.0, unsure=unsure)
+        return commit(self.store, parts, temporary_ttl=60.0, lease_seconds=10.0, unsure=unsure)
 
     def finish(self, claimed: ClaimedSession, *outcomes: Outcome, release: bool = True) -> bool:
         """Commit these outcomes. Returns whether the lease held."""
@@ -96,11 +96,11 @@ class Protocol:
 
     def close(self) -> None:
         """Lose the connections that hold something."""
-        self.lane.close()
+        self.store.close()
 
     def end(self) -> None:
         """Close everything."""
-        self.lane.close()
+        self.store.close()
         self._view.close()
 
 

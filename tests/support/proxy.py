@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.dev.ports import HOST
+from pumice.dev.ports import HOST
 
 CHUNK = 65_536
 EXECUTE = b"E"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from app.errors import Problem
-from app.replies import ForwardedProblem
-from app.settings import Settings
+from pumice.errors import Problem
+from pumice.sessions.finished import ForwardedProblem
+from pumice.settings import Settings
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]*) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from app.cli.database import upgrade_schema
-from app.dev.ports import any_free
-from app.dev.postgres import Postgres
-from app.dev.servers import running, temporary_folder
-from app.dev.valkey import Valkey
+from pumice.cli.database import upgrade_schema
+from pumice.dev.ports import any_free
+from pumice.dev.postgres import Postgres
+from pumice.dev.servers import running, temporary_folder
+from pumice.dev.valkey import Valkey
 from tests.support.stack import Stack, running_stack
 
 

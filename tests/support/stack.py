@@ -15,9 +15,9 @@ from typing import IO, Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app.dev.children import Child, Guard, stop_all
-from app.dev.procfile import answers, service
-from app.keys import create_key
+from pumice.dev.children import Child, Guard, stop_all
+from pumice.dev.procfile import answers, service
+from pumice.sessions.api_keys import create_key
 from tests.support.client import AgentClient
 from tests.support.processes import OWN, free_port
 from tests.support.waiting import wait_until

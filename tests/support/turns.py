@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from app import Agent
-from app.agents.context import History, new_id
-from app.agents.messages import Message
-from app.agents.requests import Request
-from app.agents.spec import describe
-from app.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from pumice import Agent
+from pumice.agents.context import History, new_id
+from pumice.agents.messages import Message
+from pumice.agents.requests import Request
+from pumice.agents.spec import describe
+from pumice.agents.turn import LiveSession, Outcome, Work, drive, run_turn
 
 _numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.agents import models
+from pumice.agents import models
 from tests.support.openai_server import OpenAIServer
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import Agent
-from app.errors import InvalidField, UnsavableError
+from pumice import Agent
+from pumice.errors import InvalidField, SerializationError
 
 
 class Planner(Agent):
@@ -53,5 +53,5 @@ def test_only_the_authors_methods_can_be_called(method):
 def test_calls_check_what_they_are_given():
     with pytest.raises(InvalidField):
         Planner().call("", "plan")
-    with pytest.raises(UnsavableError, match=r"arguments of plan\.args\[0\]"):
+    with pytest.raises(SerializationError, match=r"arguments of plan\.args\[0\]"):
         Planner().call("other", "plan", object())

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app import Agent, Retry, body, handler, hook, job, tool
-from app.agents.registry import load_agents
-from app.agents.spec import describe
-from app.errors import DeclarationError
+from pumice import Agent, Retry, body, handler, hook, job, tool
+from pumice.agents.registry import load_agents
+from pumice.agents.spec import describe
+from pumice.errors import DeclarationError
 
 
 def make(name: str = "Desk", **members: Any) -> type[Agent]:

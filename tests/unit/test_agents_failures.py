@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import Agent, Retry, handler
-from app.agents.declare import Policy
-from app.agents.failures import MESSAGE_LIMIT, backoff, failure_of
-from app.errors import InvalidField
+from pumice import Agent, Retry, handler
+from pumice.agents.declare import Policy
+from pumice.agents.failures import MESSAGE_LIMIT, backoff, failure_of
+from pumice.errors import InvalidField
 from tests.support.turns import bench
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app import Message
-from app.agents.context import History
-from app.agents.messages import decode_messages
-from app.errors import InvalidField
+from pumice import Message
+from pumice.agents.context import History
+from pumice.agents.messages import decode_messages
+from pumice.errors import InvalidField
 
 
 def test_messages_are_read():

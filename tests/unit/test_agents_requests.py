@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.test import EnvironBuilder
 
-from app import Request, Response
-from app.agents.requests import decode_response
-from app.errors import Malformed
+from pumice import Request, Response
+from pumice.agents.requests import decode_response
+from pumice.errors import Malformed
 
 
 def made(body: bytes = b"", content_type: str = "") -> Request:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from app import Agent, Message, Response, hook
+from pumice import Agent, Message, Response, hook
 from tests.support.turns import bench
 
 
@@ -48,7 +48,7 @@ def test_a_state_that_could_not_be_loaded_again_is_refused(case, field):
     session = bench(Keeper, state="{}")
     outcome = session.call("keep", case)
     assert outcome.failure is not None
-    assert outcome.failure.type == "UnsavableError"
+    assert outcome.failure.type == "SerializationError"
     assert outcome.failure.message.startswith(field)
     assert session.live.state == "{}"
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers, MultiDict
 
-from app import Request, body, header, query
-from app.agents.names import checked_session_id, static_session_id
-from app.agents.selectors import as_selector
-from app.errors import InvalidField, Malformed
+from pumice import Request, body, header, query
+from pumice.agents.names import checked_session_id, static_session_id
+from pumice.agents.selectors import as_selector
+from pumice.errors import InvalidField, Malformed
 
 
 def posted(value) -> Request:

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from app import Agent, Message
-from app.agents.turn import drive
+from pumice import Agent, Message
+from pumice.agents.turn import drive
 from tests.support.turns import bench
 
 

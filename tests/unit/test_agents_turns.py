@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import Agent, Message, Request, hook, job
-from app.agents.context import is_uuid
+from pumice import Agent, Message, Request, hook, job
+from pumice.agents.context import is_uuid
 from tests.support.turns import bench
 
 

@@ -7,7 +7,7 @@ import hmac
 import pytest
 from werkzeug.datastructures import Headers
 
-from app import Request, signature
+from pumice import Request, signature
 
 BODY = b"Hello, World!"
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.batching import GroupFlush
+from pumice.messaging.group_flush import GroupFlush
 from tests.support.waiting import wait_until
 
 

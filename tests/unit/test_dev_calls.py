@@ -2,12 +2,12 @@ import shlex
 
 import pytest
 
-from app import Agent, body, header, hook, query
-from app.agents.registry import load_agents
-from app.agents.spec import describe
-from app.dev.calls import summary
-from app.dev.datadir import DevFile, Keys, Pids
-from app.dev.samples import EXAMPLES, sample
+from pumice import Agent, body, header, hook, query
+from pumice.agents.registry import load_agents
+from pumice.agents.spec import describe
+from pumice.dev.calls import summary
+from pumice.dev.datadir import AgentKeys, DevFile, Pids
+from pumice.dev.samples import EXAMPLES, sample
 
 PIDS = Pids(web=1, worker=2, beat=3, postgres=4, redis=5)
 
@@ -31,7 +31,7 @@ class Shop(Agent):
 
 @pytest.fixture
 def lines():
-    keys = {"shop": Keys(publicKey="pk_1", secretKey="sk_1")}
+    keys = {"shop": AgentKeys(publicKey="pk_1", secretKey="sk_1")}
     dev = DevFile(url="http://127.0.0.1:8000", databaseUrl="", redisUrl="", agents=keys, pids=PIDS)
     return [line.strip() for line in summary(dev, {"shop": describe(Shop)})]
 
@@ -67,7 +67,7 @@ def test_hooks_carry_what_their_selector_looks_for(lines):
 
 def test_an_agent_that_cannot_be_described_still_gets_its_keys():
     dev = DevFile(
-        url="http://x", databaseUrl="", redisUrl="", agents={"a": Keys(publicKey="p", secretKey="s")}, pids=PIDS
+        url="http://x", databaseUrl="", redisUrl="", agents={"a": AgentKeys(publicKey="p", secretKey="s")}, pids=PIDS
     )
     assert any("public key p" in line for line in summary(dev, {}))
 

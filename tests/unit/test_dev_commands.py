@@ -1,9 +1,9 @@
 import pytest
 from click.testing import CliRunner
 
-from app.cli import main, pumice
-from app.cli.processes import beat_arguments, worker_arguments
-from app.settings import Settings
+from pumice.cli import main, pumice
+from pumice.cli.processes import beat_arguments, worker_arguments
+from pumice.settings import Settings
 
 DATABASE = {"DATABASE_URL": "postgres://user@127.0.0.1:1/none"}
 
@@ -15,7 +15,7 @@ def test_the_workers_arguments_follow_the_settings():
 
 
 def test_beat_runs_our_scheduler():
-    assert "workers.beat:TickScheduler" in beat_arguments(Settings.from_env(DATABASE))
+    assert "pumice_workers.beat:TickScheduler" in beat_arguments(Settings.from_env(DATABASE))
 
 
 def test_every_command_explains_itself():

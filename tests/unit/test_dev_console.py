@@ -1,6 +1,6 @@
 import io
 
-from app.dev.console import Console
+from pumice.dev.console import Console
 
 
 def test_lines_carry_their_processs_name():

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from app.dev.options import Options
+from pumice.dev.options import Options
 
 
 def options(**environ):

@@ -1,4 +1,4 @@
-from app.dev.reload import folders
+from pumice.dev.reload import folders
 
 
 def test_only_folders_with_python_files_are_watched(tmp_path):

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from app import testing
-from app.agents.registry import load_agents
 from examples import github
 from examples.assistant import Assistant
 from examples.github import RepositoryWatcher
 from examples.orders import OrderDesk
+from pumice import testing
+from pumice.agents.registry import load_agents
 
 REPOSITORY = {"repository": {"full_name": "octocat/hello-world"}}
 
@@ -85,7 +85,7 @@ def test_the_examples_need_no_language_model_installed():
     program = """
 import json, sys
 sys.modules["pydantic_ai"] = None
-from app import testing
+from pumice import testing
 from examples import assistant, github, orders
 try:
     testing.session(assistant.Assistant).chat("hi")

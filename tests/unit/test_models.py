@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from app import Agent, Message, handler, testing
-from app.agents import models as language_models
-from app.agents.context import TurnContext, new_id
-from app.agents.models import language_model_of, model_reply
-from app.agents.turn import Work, run_turn
-from app.errors import InvalidField
 from examples.assistant import Assistant
+from pumice import Agent, Message, handler, testing
+from pumice.agents import models as language_models
+from pumice.agents.context import TurnContext, new_id
+from pumice.agents.models import language_model_of, model_reply
+from pumice.agents.turn import Work, run_turn
+from pumice.errors import InvalidField
 from tests.support.openai_server import INPUT_TOKENS, OUTPUT_TOKENS, Failure, ToolCall
 from tests.support.turns import bench
 

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from app import Agent, testing, tool
 from examples.assistant import Assistant
+from pumice import Agent, testing, tool
 from tests.support.openai_server import INPUT_TOKENS, OUTPUT_TOKENS, ToolCall
 
 

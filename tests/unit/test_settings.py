@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from app.errors import SettingsError
-from app.settings import Settings
+from pumice.errors import SettingsError
+from pumice.settings import Settings
 
 NEEDED = {"DATABASE_URL": "postgresql://user@host/db"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from celery.exceptions import InvalidTaskError
 
+from pumice_workers.direct_strategy import direct
 from tests.support.waiting import wait_until
-from workers.strategy import straight
 
 
 class Message:
@@ -33,7 +33,7 @@ class Pool:
         self.called: list[Any] = []
         self.go = threading.Event()
         consumer = SimpleNamespace(pool=self, connection_errors=(OSError,))
-        self.handle = straight(SimpleNamespace(run=self.run), None, consumer)
+        self.handle = direct(SimpleNamespace(run=self.run), None, consumer)
 
     def run(self, *arguments: Any, **options: Any) -> None:
         self.called.append((arguments, options))

@@ -1,4 +1,4 @@
-"""`app.testing`, as an author uses it."""
+"""`pumice.testing.session`, as an author uses it."""
 
 import asyncio
 import io
@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from app import Agent, Message, Response, body, hook, job, testing
-from app.errors import InvalidField, MethodNotAllowed
+from pumice import Agent, Message, Response, body, hook, job, testing
+from pumice.errors import InvalidField, MethodNotAllowed
 
 
 class Desk(Agent):

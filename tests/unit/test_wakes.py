@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.wakes import CHAT_MESSAGES, FAN_OUT, RUN_SESSIONS, Order, Wake, _messages
+from pumice.messaging.wakes import CHAT_MESSAGES, FAN_OUT, RUN_SESSIONS, TaskMessage, Wake, _messages
 
 SIZE = 100
 
@@ -41,5 +41,5 @@ def test_a_session_is_woken_once_and_by_itself_if_it_asks_for_that():
 
 
 def test_orders_stay_as_they_are():
-    order = Order("jobs", FAN_OUT, ["a", "job", "2026-01-01T00:00:00+00:00"])
+    order = TaskMessage("jobs", FAN_OUT, ["a", "job", "2026-01-01T00:00:00+00:00"])
     assert _messages([order], SIZE) == [("jobs", FAN_OUT, order.arguments)]

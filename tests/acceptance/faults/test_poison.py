@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.agents.context import new_id
-from app.sessions.accept import NewInteraction, accept
-from app.sessions.lanes import Lane
-from app.settings import Settings
+from pumice.agents.context import new_id
+from pumice.sessions.accept import NewInteraction, accept
+from pumice.sessions.connections import StoreConnection
+from pumice.settings import Settings
 from tests.support.faults_workload import check_done, check_ledger
 from tests.support.waiting import wait_until
 
@@ -21,7 +21,7 @@ def suspects(stack):
     """Sessions that a lost worker held, freed by rescue, whose wakes were lost too."""
     names = [f"suspect-{number}" for number in range(3)]
     for name in names:
-        stack.fetch("insert into sessions (agent_id, id, careful) values ('checked', %s, true)", name)
+        stack.fetch("insert into sessions (agent_id, id, probation) values ('checked', %s, true)", name)
     yield names
     stack.fetch("delete from interactions where session_id like 'suspect-%%'")
     stack.fetch("delete from sessions where id like 'suspect-%%'")
@@ -58,7 +58,7 @@ def test_it_is_dead_and_its_neighbours_are_done(stack):
     settings = Settings.from_env({"DATABASE_URL": stack.database_url})
     together = [interaction(f"well-{n:02}", "take", '1, "well-ledger"') for n in range(HEALTHY)]
     together.insert(HEALTHY // 2, interaction("poison", "die", "null"))
-    accept(Lane(settings), together, temporary_ttl=60, window=60)
+    accept(StoreConnection(settings), together, temporary_ttl=60, window=60)
     alive = "select from interactions where session_id ~ '^(poison|well)' and status = 'queued'"
     wait_until(lambda: not stack.has(alive), 60, "the end of all of them")
     rows = stack.fetch(

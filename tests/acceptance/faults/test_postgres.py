@@ -68,7 +68,7 @@ def test_connection_terminated_in_a_commit(stack):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_connection_cut_in_an_accept(stack, moment):
-    """Fails when Acceptor._accept returns its requests as accepted on a StoreAwayError instead of trying again.
+    """Fails when GroupAccept._accept returns its requests as accepted on a StoreAwayError instead of trying again.
 
     Then a client has a 2xx for an interaction that is not there.
     """

@@ -13,7 +13,7 @@ from tests.bench.stack.processes import python, run_command
 from tests.bench.stack.servers import Servers
 
 AGENTS = {"bench": "tests.bench.agents:Bench", "waiting": "tests.bench.agents:Waiting"}
-PUMICE = python("-m", "app.cli")
+PUMICE = python("-m", "pumice.cli")
 """The `pumice` command of this checkout, installed or not."""
 
 MINUTE = 60

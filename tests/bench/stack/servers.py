@@ -10,7 +10,7 @@ import psutil
 import psycopg
 import redis
 
-from app.dev.servers import temporary_postgres, temporary_valkey
+from pumice.dev.servers import temporary_postgres, temporary_valkey
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,123 @@
+"""`Agent`, the class that authors write."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from pumice.agents.context import History, Interaction, TurnContext, When
+from pumice.agents.messages import Message
+
+Reply: TypeAlias = str | Message | Iterator[str] | AsyncIterator[str]
+
+
+class Agent:
+    """One instance is one session. Subclass it; what is declared wrongly fails when the class is made.
+
+    model: a language model such as `openai:gpt-5-mini`, which gives a default `reply`.
+    instructions: the model's instructions.
+    history: how many of the newest messages `self.messages` and `reply` see.
+    on_busy: what a chat does while another is waiting or running: "queue", "reject", "interrupt", "latest", "merge".
+    require_session_token: whether a public key reaches only sessions that a signed session token names.
+    """
+
+    class State(BaseModel):
+        """A session's state: a pydantic model, stored as JSON."""
+
+        model_config = ConfigDict(validate_assignment=True)
+
+    model: ClassVar[str | None] = None
+    instructions: ClassVar[str] = ""
+    history: ClassVar[int] = 100
+    on_busy: ClassVar[Literal["queue", "reject", "interrupt", "latest", "merge"]] = "queue"
+    require_session_token: ClassVar[bool] = False
+
+    state: Any
+    _turn: TurnContext
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        from pumice.agents.spec import describe  # noqa: PLC0415 (spec needs Agent to tell what an author overrode)
+
+        describe(cls)
+
+    def __init__(self) -> None:
+        self.bind(self.State(), TurnContext())
+
+    def bind(self, state: Any, turn: TurnContext) -> None:
+        """Put a state and a turn under this instance."""
+        self.state = state
+        self._turn = turn
+
+    @property
+    def turn(self) -> TurnContext:
+        """The turn that this instance belongs to."""
+        return self._turn
+
+    @property
+    def session_id(self) -> str:
+        """The session's id."""
+        return self._turn.session_id
+
+    @property
+    def interaction(self) -> Interaction:
+        """The interaction being run: `id`, `kind`, `name`, `attempt`, `scheduled_for`, `accepted_at`."""
+        return self._turn.interaction
+
+    @property
+    def messages(self) -> History:
+        """The session's newest messages, oldest first; read from the store when first looked at."""
+        return self._turn.history
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records carry the agent, session and interaction ids."""
+        turn = self._turn
+        extra = {"agent_id": turn.agent_id, "session_id": turn.session_id, "interaction_id": turn.interaction.id}
+        return logging.LoggerAdapter(logging.getLogger(f"pumice.agent.{turn.agent_id}"), extra)
+
+    def send(self, data: Any) -> None:
+        """Send a `data` event, live, to every stream of this session.
+
+        Raises `SerializationError` when it is not JSON.
+        """
+        self._turn.send(data)
+
+    def schedule(self, when: When, method: str, *arguments: Any, **options: Any) -> str:
+        """Run a method of this session later, once, after this turn's commit. Returns the interaction's id.
+
+        `when` is a datetime with a timezone, a timedelta, or seconds. Raises `AttributeError` for an unknown method.
+        """
+        self._callable(method)
+        return self._turn.schedule(when, method, arguments, options)
+
+    def call(self, session_id: str, method: str, *arguments: Any, **options: Any) -> str:
+        """Run a method on another session of this agent, once, after this turn's commit. Returns the interaction's id.
+
+        Raises `AttributeError` for an unknown method and `InvalidField` for a bad session id.
+        """
+        from pumice.agents.names import checked_session_id  # noqa: PLC0415
+
+        self._callable(method)
+        return self._turn.call(checked_session_id(session_id), method, arguments, options)
+
+    def _callable(self, method: str) -> None:
+        if method.startswith("_") or hasattr(Agent, method) or not callable(getattr(type(self), method, None)):
+            raise AttributeError(f"{type(self).__name__} has no method {method!r} to call")
+
+    def setup(self) -> Awaitable[None] | None:
+        """Prepare a session, once in its life, before its first turn."""
+
+    def reply(self, messages: Sequence[Message]) -> Reply | Awaitable[Reply]:
+        """Answer a chat: text, a `Message`, or an iterator of text (streamed). The default asks `model`."""
+        from pumice.agents.models import model_reply  # noqa: PLC0415 (an optional extra)
+
+        return model_reply(self, messages)
+
+    def receive(self, data: Any) -> Any:
+        """Take a custom socket frame. What it returns, if anything, is sent back as `data`."""
+        raise NotImplementedError(f"{type(self).__name__} takes no custom frames: it has no receive()")
+
+    def on_error(self, error: BaseException) -> Any:
+        """Learn that a turn failed for good; the turn's own changes are gone, changes made here are kept."""

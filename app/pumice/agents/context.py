@@ -1,0 +1,187 @@
+"""What one turn lends an agent's instance: who it is, its history, and what it sends, schedules and calls."""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias, overload
+
+import orjson
+import uuid_utils
+
+from pumice.agents.messages import Message
+from pumice.errors import SerializationError
+
+Emit: TypeAlias = Callable[[str, dict[str, Any]], None]
+"""Sends a live event of the given type (`delta` or `data`) with these fields."""
+
+When: TypeAlias = datetime | timedelta | float
+"""A time (with timezone), a duration, or seconds from now."""
+
+
+LONGEST_DELAY = timedelta(days=36_525).total_seconds()
+"""How far ahead, in seconds, a call may be scheduled."""
+CULPRIT_DEPTH = 10
+"""How many levels of a value an error message names."""
+
+
+def new_id() -> str:
+    """A new UUID version 7 (RFC 9562), as text."""
+    return str(uuid_utils.uuid7())
+
+
+def to_json(value: Any, field_name: str) -> str:
+    """Serialise a value. Raises `SerializationError`, naming the field and what in it JSON can't hold."""
+    try:
+        return orjson.dumps(value, default=_encode_special).decode()
+    except (TypeError, ValueError, UnicodeError, RecursionError) as error:
+        raise SerializationError(_culprit(value, field_name), str(error)) from None
+
+
+def _culprit(value: Any, name: str, depth: int = 0) -> str:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        try:
+            orjson.dumps(item, default=_encode_special)
+        except (TypeError, ValueError, UnicodeError, RecursionError):
+            inner = f"{name}[{key}]" if isinstance(key, int) else f"{name}.{key}"
+            return inner if depth == CULPRIT_DEPTH else _culprit(item, inner, depth + 1)
+    return name
+
+
+def _encode_special(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    message = f"type {type(value).__name__} is not JSON"
+    raise TypeError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """The interaction being run. `id` is the idempotency key for effects outside Pumice; `attempt` starts at 1."""
+
+    id: str
+    kind: str
+    name: str | None = None
+    attempt: int = 1
+    scheduled_for: datetime | None = None
+    accepted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An outgoing interaction: run `method` on a session of the same agent, at `at` or after `delay` seconds."""
+
+    id: str
+    session_id: str
+    method: str
+    payload: str
+    at: datetime | None = None
+    delay: float = 0.0
+
+
+class History(Sequence[Message]):
+    """A session's newest messages, oldest first. Loaded when first looked at."""
+
+    def __init__(self, load: Callable[[], Iterable[Message]] = tuple) -> None:
+        self._load = load
+        self._loaded: list[Message] | None = None
+        self._added: list[Message] = []
+
+    @property
+    def _all(self) -> list[Message]:
+        if self._loaded is None:
+            self._loaded = [*self._load(), *self._added]
+        return self._loaded
+
+    def with_added(self, messages: Iterable[Message]) -> "History":
+        """A history that shows these messages too; loading stays as late as it was."""
+        other = History(self._load)
+        other._added = [*self._added, *messages]
+        if self._loaded is not None:
+            other._loaded = [*self._loaded, *messages]
+        return other
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Message]: ...
+    def __getitem__(self, index: int | slice) -> Message | list[Message]:
+        if isinstance(index, int) and -len(self._added) <= index < 0:
+            return self._added[index]  # what came with this turn is there without loading what was said before
+        return self._all[index]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._all)
+
+    def __repr__(self) -> str:
+        return f"History({self._all!r})"
+
+
+def _ignore(_type: str, _fields: dict[str, Any]) -> None:
+    """Emit nothing: nobody is listening to a detached agent."""
+
+
+@dataclass(slots=True)
+class TurnContext:
+    """The turn that an agent's instance belongs to. A detached instance, made by hand, has one of its own."""
+
+    session_id: str = "detached"
+    agent_id: str = "detached"
+    interaction: Interaction = field(default_factory=lambda: Interaction(new_id(), "call"))
+    history: History = field(default_factory=History)
+    emit: Emit = _ignore
+    calls: list[Call] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+    usage: dict[str, Any] | None = None
+    reply_data: dict[str, Any] | None = None
+    partial: list[str] = field(default_factory=list)
+
+    def send(self, data: Any) -> None:
+        """Emit a `data` event. Raises `SerializationError` when the data is not JSON."""
+        value = orjson.loads(to_json(data, "the data sent"))
+        self.sent.append(value)
+        self.emit("data", {"data": value})
+
+    def stream(self, text: str) -> None:
+        """Emit a `delta` event and keep its text, for the case that the turn is interrupted."""
+        self.emit("delta", {"content": text})
+        self.partial.append(text)
+
+    def call(self, session_id: str, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
+        """Note an outgoing call, which leaves with this turn's commit. Returns its interaction id."""
+        payload = to_json({"args": arguments, "kwargs": options}, f"the arguments of {method}")
+        self.calls.append(Call(new_id(), session_id, method, payload))
+        return self.calls[-1].id
+
+    def schedule(self, when: When, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
+        """Note a call to the session itself for later. Returns its interaction id.
+
+        Raises `ValueError` for a time without a timezone and for one more than a century ahead.
+        """
+        payload = to_json({"args": arguments, "kwargs": options}, f"the arguments of {method}")
+        at, delay = None, 0.0
+        if isinstance(when, datetime):
+            if when.tzinfo is None:
+                raise ValueError(f"schedule: {when!r} has no timezone")
+            at = when.astimezone(UTC)
+        else:
+            delay = when.total_seconds() if isinstance(when, timedelta) else float(when)
+        if not delay <= LONGEST_DELAY or (at is not None and at > datetime.now(UTC) + timedelta(seconds=LONGEST_DELAY)):
+            raise ValueError(f"schedule: {when!r} is no time within a century")
+        self.calls.append(Call(new_id(), self.session_id, method, payload, at, max(delay, 0.0)))
+        return self.calls[-1].id
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text is a UUID, and so may be an interaction id."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

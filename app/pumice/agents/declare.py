@@ -1,0 +1,164 @@
+"""The decorators `hook`, `job` and `tool`. They leave a mark on the function and hand it back as it was written."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pumice.agents.requests import Request
+from pumice.agents.selectors import SelectorLike
+
+F = TypeVar("F")
+MARKS = "__pumice_marks__"
+
+
+class Retry(Exception):  # noqa: N818 (an instruction, not a fault)
+    """Raise it in a handler to have this interaction run again, `after` so many seconds.
+
+    It counts as an attempt: past the declaration's `retries` (3 when it says nothing) it is dead.
+    Raises `ValueError` when `after` is not a finite number of seconds.
+    """
+
+    def __init__(self, after: float = 1.0, reason: str = "the handler asked for a retry") -> None:
+        super().__init__(reason)
+        if not math.isfinite(after):
+            raise ValueError(f"Retry: {after!r} is no number of seconds")
+        self.after = float(after)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a handler's turns are limited and retried.
+
+    timeout: seconds a turn may take. retries: how often a failed turn runs again. backoff: seconds before the first
+    of them, doubled each time, with jitter. backoff_limit: the most of it. retry_on: which exceptions are retried.
+    blocking: whether later interactions of the session wait while this one waits for its retry.
+    """
+
+    timeout: float
+    retries: int = 0
+    backoff: float = 1.0
+    backoff_limit: float = 600.0
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    blocking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HookMark:
+    """What `@hook` was given."""
+
+    name: str
+    session: SelectorLike
+    methods: tuple[str, ...]
+    respond: str
+    verify: Callable[[Request], Any] | None
+    dedupe: SelectorLike
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class JobMark:
+    """What `@job` was given."""
+
+    cron: str
+    name: str | None
+    timezone: str
+    overlap: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerMark:
+    """What `@handler` was given: a policy for `reply`, `receive` or a method that is called or scheduled."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMark:
+    """What `@tool` was given."""
+
+    name: str | None
+
+
+def hook(  # noqa: PLR0913 (all but the name are options)
+    name: str,
+    *,
+    session: SelectorLike = None,
+    methods: tuple[str, ...] = ("GET", "POST"),
+    respond: Literal["result", "accepted"] = "result",
+    verify: Callable[[Request], Any] | None = None,
+    dedupe: SelectorLike = None,
+    timeout: float = 30,
+    retries: int = 0,
+    backoff: float = 1.0,
+    backoff_limit: float = 600.0,
+    retry_on: tuple[type[BaseException], ...] = (Exception,),
+    blocking: bool = False,
+) -> Callable[[F], F]:
+    """Serve a method at `/v1/agents/<agent>/hooks/<name>`.
+
+    session: selects the session id from the request; None makes a temporary session.
+    respond: "result" answers with the handler's return value, "accepted" answers 202 at once.
+    verify: called with the request; a false result or an exception is answered with 401.
+    dedupe: selects the delivery id (None: the well-known delivery-id headers).
+    The rest is the `Policy`.
+    """
+    policy = Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)
+    return _marker(HookMark(name, session, tuple(m.upper() for m in methods), respond, verify, dedupe, policy))
+
+
+def job(  # noqa: PLR0913
+    cron: str,
+    *,
+    name: str | None = None,
+    timezone: str = "UTC",
+    overlap: Literal["queue", "skip"] = "queue",
+    timeout: float = 300,
+    retries: int = 0,
+    backoff: float = 1.0,
+    backoff_limit: float = 600.0,
+    retry_on: tuple[type[BaseException], ...] = (Exception,),
+    blocking: bool = False,
+) -> Callable[[F], F]:
+    """Run a method when `cron` is due in `timezone` (an IANA name): once per session, or once if it is static.
+
+    overlap: "skip" skips a session whose previous run of this job is not finished. The rest is the `Policy`.
+    """
+    policy = Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)
+    return _marker(JobMark(cron, name, timezone, overlap, policy))
+
+
+def handler(
+    *,
+    timeout: float = 120,
+    retries: int = 0,
+    backoff: float = 1.0,
+    backoff_limit: float = 600.0,
+    retry_on: tuple[type[BaseException], ...] = (Exception,),
+    blocking: bool = False,
+) -> Callable[[F], F]:
+    """Give `reply`, `receive` or a method that is called or scheduled a `Policy` of its own."""
+    return _marker(HandlerMark(Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)))
+
+
+def tool(function: F | None = None, *, name: str | None = None) -> Any:
+    """Offer a method to the model. Its docstring and annotations describe it. Use it bare or with a name."""
+    return _marker(ToolMark(name)) if function is None else _marker(ToolMark(name))(function)
+
+
+def marks_of(attribute: Any) -> list[Any]:
+    """The marks that decorators left on a class's attribute."""
+    found: list[Any] = getattr(getattr(attribute, "__func__", attribute), MARKS, [])
+    return found
+
+
+def _marker(mark: Any) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        target: Any = getattr(function, "__func__", function)
+        if not callable(target):
+            raise TypeError(f"only a method can be declared, not {function!r}")
+        setattr(target, MARKS, [*getattr(target, MARKS, []), mark])
+        return function
+
+    return decorate

@@ -1,0 +1,92 @@
+"""Failed attempts: what is kept of them, and whether they run again."""
+
+import random
+import re
+import sysconfig
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pumice.agents.declare import Policy, Retry
+from pumice.errors import Problem, StoreAwayError
+
+MESSAGE_LIMIT = 2_000
+TRACEBACK_LIMIT = 20_000
+STORE_PAUSE = 1.0
+"""Seconds before a turn that could not read from Postgres runs again; its session waits, so that the order stays."""
+FRAME = re.compile(r'^ +File "([^"]+)", line (\d+)', re.MULTILINE)
+"""A frame in a traceback."""
+ELSEWHERE = ("site-packages", sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
+"""What the paths of code that is not the author's hold."""
+ASKED_RETRIES = 3
+"""How often a handler that raises `Retry` runs again when its declaration says nothing."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """A failed attempt. `status` is what becomes of the interaction: `retry` (after `retry_after` s), `failed`, `dead`.
+
+    `problem` is the document to answer with when the handler raised one of our problems itself.
+    """
+
+    status: str
+    type: str
+    message: str
+    traceback: str
+    attempt: int = 1
+    retry_after: float = 0.0
+    blocking: bool = False
+    problem: dict[str, Any] | None = None
+
+    def add_note(self, note: str) -> None:
+        """Append to the message."""
+        self.message = _clean(f"{self.message}\n{note}", MESSAGE_LIMIT)
+
+    @property
+    def where(self) -> str:
+        """Where it failed, as `file:line`: the innermost frame of the author's code, or of all when there is none."""
+        frames = FRAME.findall(self.traceback)
+        own = [frame for frame in frames if not any(place in frame[0] for place in ELSEWHERE)]
+        return ":".join((own or frames or [("?", "?")])[-1])
+
+    def encode(self) -> dict[str, Any]:
+        """The failure as it is stored."""
+        document = {"attempt": self.attempt, "type": self.type, "message": self.message, "traceback": self.traceback}
+        return document if self.problem is None else document | {"problem": self.problem}
+
+
+def failure_of(
+    error: BaseException, policy: Policy | None = None, attempt: int = 1, *, timed_out: bool = False
+) -> Failure:
+    """Judge a failed attempt under its policy."""
+    kind = "timeout" if timed_out else type(error).__name__
+    message = f"the turn took longer than its limit of {policy.timeout:g} s" if timed_out and policy else str(error)
+    text = "".join(traceback.format_exception(error))
+    status, after = _judge(error, policy, attempt)
+    problem = error.document() if isinstance(error, Problem) else None
+    blocking = isinstance(error, StoreAwayError) or (policy is not None and policy.blocking)
+    message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
+    return Failure(status, kind, message, text, attempt, after, blocking, problem)
+
+
+def backoff(policy: Policy, attempt: int) -> float:
+    """Seconds before the next attempt: exponential, with jitter of up to half, to spread what failed together."""
+    full = min(policy.backoff * 2.0 ** min(attempt - 1, 64), policy.backoff_limit)
+    return full * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
+
+
+def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[str, float]:
+    if isinstance(error, StoreAwayError):  # no fault of the handler's
+        return "retry", STORE_PAUSE
+    if policy is None:
+        return "failed", 0.0
+    if isinstance(error, Retry):
+        return ("retry", max(error.after, 0.0)) if attempt <= (policy.retries or ASKED_RETRIES) else ("dead", 0.0)
+    if policy.retries and isinstance(error, policy.retry_on):
+        return ("retry", backoff(policy, attempt)) if attempt <= policy.retries else ("dead", 0.0)
+    return "failed", 0.0
+
+
+def _clean(text: str, limit: int) -> str:
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()[:limit]

@@ -1,0 +1,35 @@
+"""What ids and names may look like."""
+
+import re
+import unicodedata
+
+from pumice.errors import InvalidField
+
+AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+HOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
+SESSION_ID_LENGTH = 255
+RESERVED_PREFIX = "$"
+"""Begins the ids of sessions that Pumice makes for itself."""
+
+
+def checked_session_id(value: object, field: str = "sessionId") -> str:
+    """The value as a session id: 1 to 255 characters, none of them control characters.
+
+    Whole numbers are taken as text. Raises `InvalidField`.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise InvalidField(field, "must be a string")
+    if not 1 <= len(value) <= SESSION_ID_LENGTH:
+        raise InvalidField(field, f"must have 1 to {SESSION_ID_LENGTH} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        raise InvalidField(field, "must not contain control characters")
+    if value.startswith(RESERVED_PREFIX):
+        raise InvalidField(field, f"must not start with {RESERVED_PREFIX}")
+    return value
+
+
+def static_session_id(job: str) -> str:
+    """The id of the session whose queue a static job's runs go through."""
+    return f"{RESERVED_PREFIX}static:{job}"

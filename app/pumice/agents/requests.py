@@ -1,0 +1,182 @@
+"""The request that a hook sees and the response that it gives, frozen, with their forms on the wire."""
+
+import base64
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+from werkzeug.datastructures import FileStorage, Headers, MultiDict
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from pumice.errors import Malformed
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A field name of RFC 9110, section 5.1."""
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+"""A field value of RFC 9110, section 5.5, that the front can send as Latin-1."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A webhook request: `method`, `path`, `query`, `headers` (any case), `body` (bytes) and the parsed forms of it."""
+
+    method: str = "POST"
+    path: str = "/"
+    query: MultiDict[str, str] = field(default_factory=MultiDict)
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    @cached_property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body says that it is JSON."""
+        return self.content_type == "application/json" or self.content_type.endswith("+json")
+
+    @cached_property
+    def json(self) -> Any:
+        """The body parsed as JSON, whatever its content type. Raises `Malformed` with the position."""
+        return parse_json(self.body)
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8 text; bytes that are not UTF-8 are replaced."""
+        return self.body.decode(errors="replace")
+
+    @cached_property
+    def _parsed(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+        if self.content_type not in FORM_TYPES:
+            return MultiDict(), MultiDict()
+        _, options = parse_options_header(self.headers.get("content-type", ""))
+        parser = FormDataParser(silent=False, max_form_parts=10_000)
+        try:
+            _, form, files = parser.parse(io.BytesIO(self.body), self.content_type, len(self.body), options)
+        except (ValueError, HTTPException) as error:
+            message = f"the form can't be parsed: {error}"
+            raise Malformed(message) from None
+        return form, files
+
+    @property
+    def form(self) -> MultiDict[str, str]:
+        """The fields of a urlencoded or multipart body."""
+        return self._parsed[0]
+
+    @property
+    def files(self) -> MultiDict[str, FileStorage]:
+        """The files of a multipart body."""
+        return self._parsed[1]
+
+    def encode(self) -> dict[str, Any]:
+        """The request without its body, as JSON can hold it."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": list(self.query.items(multi=True)),
+            "headers": list(self.headers),
+        }
+
+    @classmethod
+    def decode(cls, payload: Mapping[str, Any], body: bytes) -> "Request":
+        """The reverse of `encode`."""
+        return _DecodedRequest(payload, body)
+
+
+class _DecodedRequest(Request):
+    """A request from the wire. Its query and headers are put together when a handler looks at them."""
+
+    def __init__(self, payload: Mapping[str, Any], body: bytes) -> None:
+        fields = {"method": payload["method"], "path": payload["path"], "body": body, "_payload": payload}
+        self.__dict__.update(fields)
+
+    @cached_property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        found = (value for name, value in self.__dict__["_payload"]["headers"] if name.lower() == "content-type")
+        return next(found, "").partition(";")[0].strip().lower()
+
+    def encode(self) -> dict[str, Any]:
+        """What it was made from."""
+        return dict(self.__dict__["_payload"])
+
+    @cached_property
+    def query(self) -> MultiDict[str, str]:
+        """The query parameters."""
+        return MultiDict([(key, value) for key, value in self.__dict__["_payload"]["query"]])
+
+    @cached_property
+    def headers(self) -> Headers:
+        """The headers."""
+        return Headers([(key, value) for key, value in self.__dict__["_payload"]["headers"]])
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON. Raises `Malformed`, which gives line and column."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = f"the body is not JSON: {error.msg}"
+        raise Malformed(message, line=error.lineno, column=error.colno, position=error.pos) from None
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a hook answers: `body` (JSON value, text or bytes), `status` and `headers`."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] | list[tuple[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Any) -> "Response":
+        """Read a handler's return value: a body, `(body, status)`, `(body, status, headers)` or a `Response`.
+
+        Raises `TypeError` for a tuple of any other form or a status that is none.
+        """
+        if isinstance(value, Response):
+            return value
+        if not isinstance(value, tuple):
+            return cls(value, 204 if value is None else 200)
+        if not 1 <= len(value) <= 3:  # noqa: PLR2004 (body, status, headers)
+            raise TypeError("a hook returns a body, (body, status) or (body, status, headers)")
+        return cls(*value)
+
+    def encode(self) -> dict[str, Any]:
+        """The response as JSON can hold it. Raises `TypeError` when it is not one."""
+        if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 599:  # noqa: PLR2004
+            raise TypeError(f"a hook's status must be a number from 200 to 599, not {self.status!r}")
+        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
+        headers = [[str(key), str(value)] for key, value in pairs]
+        for name, value in headers:
+            if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+                raise TypeError(f"a hook's header {name!r} can't be sent with the value {value!r}")
+        wire: dict[str, Any] = {"status": self.status, "headers": headers}
+        if isinstance(self.body, bytes | bytearray | memoryview):
+            return wire | {"base64": base64.b64encode(self.body).decode()}
+        if isinstance(self.body, str):
+            return wire | {"text": self.body}
+        return wire if self.body is None else wire | {"json": self.body}
+
+
+def decode_response(wire: Mapping[str, Any]) -> tuple[bytes, int, list[tuple[str, str]]]:
+    """What `Response.encode` made, as body, status and headers with a content type."""
+    headers = [(key, value) for key, value in wire["headers"]]
+    body, content_type = b"", None
+    if "base64" in wire:
+        body, content_type = base64.b64decode(wire["base64"]), "application/octet-stream"
+    elif "text" in wire:
+        body, content_type = wire["text"].encode(), "text/plain; charset=utf-8"
+    elif "json" in wire:
+        body, content_type = orjson.dumps(wire["json"]), "application/json"
+    if content_type and not any(key.lower() == "content-type" for key, _ in headers):
+        headers.append(("Content-Type", content_type))
+    return body, wire["status"], headers

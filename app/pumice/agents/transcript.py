@@ -1,0 +1,112 @@
+"""A session's messages as pydantic-ai sees them, and what of a turn must be kept to see it again."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from pydantic_ai.messages import (
+    BinaryContent,
+    ImageUrl,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    SystemPromptPart,
+    TextPart,
+    UserContent,
+    UserPromptPart,
+)
+
+from pumice.agents.messages import Message
+from pumice.errors import InvalidField
+
+KEY = "pydantic_ai"
+"""The key in a reply's `data` under which its model messages are kept."""
+
+log = logging.getLogger("pumice.models")
+
+
+def to_model(messages: Iterable[Message]) -> list[ModelMessage]:
+    """The conversation for the model: earlier replies with their tool calls and returns, the rest as plain parts.
+
+    Raises `InvalidField` when the last message is the assistant's or a part is of a kind that no model is sent.
+    """
+    found: list[ModelMessage] = []
+    parts: list[ModelRequestPart] = []
+    for index, message in enumerate(messages):
+        if message.role != "assistant":
+            parts.append(_request_part(message, f"messages[{index}]"))
+            continue
+        if parts:
+            found.append(ModelRequest(parts))
+            parts = []
+        found.extend(_replies(message))
+    if not parts:
+        raise InvalidField("messages", "the last one must not be the assistant's")
+    return [*found, ModelRequest(parts)]
+
+
+def to_data(new: Sequence[ModelMessage]) -> dict[str, Any]:
+    """What to keep of a turn, as JSON: from the model's first response on; what came before is stored as messages."""
+    first = next((index for index, one in enumerate(new) if isinstance(one, ModelResponse)), len(new))
+    kept = [replace(one, instructions=None) if isinstance(one, ModelRequest) else one for one in new[first:]]
+    return {KEY: orjson.loads(ModelMessagesTypeAdapter.dump_json(kept))}
+
+
+def _replies(message: Message) -> list[ModelMessage]:
+    stored = (message.data or {}).get(KEY)
+    if stored:
+        try:
+            return ModelMessagesTypeAdapter.validate_json(orjson.dumps(stored))
+        except ValidationError as error:  # from another version of pydantic-ai: its text is better than no session
+            log.warning("a reply's model messages can't be read, its text is used: %s", error)
+    return [ModelResponse([TextPart(message.text)])]
+
+
+def _request_part(message: Message, where: str) -> ModelRequestPart:
+    if message.role == "system":
+        return SystemPromptPart(message.text)
+    if isinstance(message.content, str):
+        return UserPromptPart(message.content)
+    return UserPromptPart([_user_content(part, f"{where}.content[{i}]") for i, part in enumerate(message.content)])
+
+
+def _user_content(part: dict[str, Any], where: str) -> UserContent:
+    """Map a part as OpenAI's Chat Completions (`image_url`) or Responses (`input_image`) write it."""
+    match part:
+        case {"type": "text" | "input_text", "text": str(text)}:
+            return text
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            return _image(url, where)
+        case {"type": "image_url" | "input_image", "image_url": str(url)}:
+            return _image(url, where)
+        case {"type": "file", "file": {"file_data": str(url)}}:
+            return _inline(url, where)
+        case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(kind)}}:
+            return _inline(f"data:audio/{kind};base64,{data}", where)
+    raise InvalidField(where, f"a part of type {part.get('type')!r} can't be sent to a model like this")
+
+
+def _image(url: str, where: str) -> UserContent:
+    if url.startswith("data:"):
+        return _inline(url, where)
+    if not url.startswith(("https://", "http://")):
+        raise InvalidField(where, "an image's url must begin with https://, http:// or data:")
+    return ImageUrl(url)
+
+
+def _inline(url: str, where: str) -> BinaryContent:
+    head, separator, data = url.removeprefix("data:").partition(";base64,")
+    try:
+        decoded = base64.b64decode(data, validate=True)
+    except binascii.Error:
+        decoded = b""
+    if not separator or not decoded:
+        raise InvalidField(where, "must be a data: URL in base64")
+    return BinaryContent.narrow_type(BinaryContent(decoded, media_type=head.partition(";")[0]))

@@ -1,0 +1,188 @@
+"""One tree of errors. A subclass's docstring is its default message.
+
+`Problem` and its subclasses are what a client sees, as `application/problem+json` (RFC 9457).
+"""
+
+from typing import Any
+
+
+class PumiceError(Exception):
+    """Something went wrong in Pumice."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__ or type(self).__name__)
+
+
+class SettingsError(PumiceError):
+    """The environment's settings are wrong."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{variable}: {what}" for variable, what in problems))
+
+
+class DeclarationError(PumiceError):
+    """An agent class is declared wrongly."""
+
+    def __init__(self, where: str, what: str) -> None:
+        self.where = where
+        self.what = what
+        super().__init__(f"{where}: {what}")
+
+
+class StoreAwayError(PumiceError):
+    """Postgres can't be reached."""
+
+
+class SerializationError(PumiceError):
+    """A value can't be stored as JSON."""
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field = field
+        super().__init__(f"{field} can't be stored as JSON: {why}")
+
+
+class Problem(PumiceError):  # noqa: N818 (the RFC's word)
+    """The request can't be answered."""
+
+    status = 500
+    slug = "internal"
+
+    def __init__(self, detail: str | None = None, *, retry_after: float | None = None, **members: Any) -> None:
+        super().__init__(detail)
+        self.detail = str(self)
+        self.retry_after = retry_after
+        self.members = members
+
+    @property
+    def title(self) -> str:
+        """The same for every problem of this type."""
+        return (type(self).__doc__ or "").splitlines()[0].rstrip(".")
+
+    def document(self) -> dict[str, Any]:
+        """The RFC 9457 document, ready for JSON."""
+        members = {key: value for key, value in self.members.items() if value is not None}
+        return {
+            "type": f"urn:pumice:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **members,
+        }
+
+
+class Malformed(Problem):
+    """The request can't be parsed."""
+
+    status, slug = 400, "malformed"
+
+
+class SelectorFailed(Problem):
+    """The hook's session selector failed on this request."""
+
+    status, slug = 400, "selector-failed"
+
+
+class Unauthorized(Problem):
+    """The API key is missing, wrong or revoked."""
+
+    status, slug = 401, "unauthorized"
+
+
+class Forbidden(Problem):
+    """The credentials do not allow this."""
+
+    status, slug = 403, "forbidden"
+
+
+class UnknownAgent(Problem):
+    """There is no such agent."""
+
+    status, slug = 404, "unknown-agent"
+
+
+class UnknownHook(Problem):
+    """The agent has no such hook."""
+
+    status, slug = 404, "unknown-hook"
+
+
+class UnknownSession(Problem):
+    """There is no such session."""
+
+    status, slug = 404, "unknown-session"
+
+
+class UnknownInteraction(Problem):
+    """There is no such interaction."""
+
+    status, slug = 404, "unknown-interaction"
+
+
+class UnknownRoute(Problem):
+    """There is nothing at this address."""
+
+    status, slug = 404, "not-found"
+
+
+class MethodNotAllowed(Problem):
+    """This address does not take that method."""
+
+    status, slug = 405, "method-not-allowed"
+
+
+class Busy(Problem):
+    """The session is busy and its agent rejects what comes meanwhile."""
+
+    status, slug = 409, "busy"
+
+
+class Conflict(Problem):
+    """That can't be done in the state it is in."""
+
+    status, slug = 409, "conflict"
+
+
+class TooLarge(Problem):
+    """The body is too large."""
+
+    status, slug = 413, "too-large"
+
+
+class UnsupportedMedia(Problem):
+    """The body's media type is not supported here."""
+
+    status, slug = 415, "unsupported-media-type"
+
+
+class InvalidField(Problem):
+    """A field of the request is invalid."""
+
+    status, slug = 422, "invalid-field"
+
+    def __init__(self, field: str, what: str) -> None:
+        super().__init__(f"{field}: {what}", errors=[{"field": field, "detail": what}])
+
+
+class TooMany(Problem):
+    """There are too many requests."""
+
+    status, slug = 429, "too-many-requests"
+
+
+class HandlerFailed(Problem):
+    """The agent's handler failed."""
+
+    status, slug = 500, "handler-failed"
+
+
+class Internal(Problem):
+    """The server failed."""
+
+    status, slug = 500, "internal"
+
+
+class StoreAway(Problem):
+    """The store can't be reached; nothing was accepted."""
+
+    status, slug = 503, "store-away"

@@ -1,0 +1,1 @@
+"""What crosses processes: wakes, events, replies, and the connections that carry them."""

@@ -1,0 +1,125 @@
+"""Events through Redis: live to every stream of a session, replayable for a while, and replies to waiting fronts.
+
+Keys and channels, all under `pumice:`
+- stream `pumice:events:<agent>:<session>`: a session's newest events, field `e` (JSON). It exists only while somebody
+  has been watching; others' events are not kept. An event's id is its stream id.
+- channel of the same name: `<id> <JSON>` of each event, as it is added.
+- channel `pumice:front:<front id>`: a JSON list of finished interactions that a front waits for.
+- channel `pumice:control`: JSON orders to workers (`cancel`) and fronts (`keys`).
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import redis
+
+from pumice.messaging.group_flush import GroupFlush
+from pumice.messaging.redis_connection import Link
+from pumice.settings import Settings
+
+log = logging.getLogger("pumice.events")
+
+CONTROL = "pumice:control"
+BACKLOG = 100_000
+
+PUBLISH_SCRIPT = """
+for i, stream in ipairs(KEYS) do
+  local event = ARGV[i + 2]
+  if redis.call('EXISTS', stream) == 1 or redis.call('PUBSUB', 'NUMSUB', stream)[2] > 0 then
+    local id = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[1], '*', 'e', event)
+    redis.call('PEXPIRE', stream, ARGV[2])
+    redis.call('PUBLISH', stream, id .. ' ' .. event)
+  end
+end
+"""
+"""Keeps and publishes one event per key for sessions that are watched; does nothing for the others."""
+
+OPEN_SCRIPT = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', 'open', '') end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+return last[1][1]
+"""
+"""Makes sure that a session's events are kept from now on; returns the newest event's id."""
+
+
+def stream_key(agent_id: str, session_id: str) -> str:
+    """The stream and channel of a session's events."""
+    return f"pumice:events:{agent_id}:{session_id}"
+
+
+def front_channel(front_id: str) -> str:
+    """The channel on which a front process gets its replies."""
+    return f"pumice:front:{front_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a session: its type and fields, as clients see it but for the id."""
+
+    agent_id: str
+    session_id: str
+    type: str
+    fields: dict[str, Any]
+
+    def encode(self) -> bytes:
+        """The event as JSON."""
+        return orjson.dumps({"type": self.type, **self.fields})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A finished interaction for the front that waits for it. `document` is JSON-able."""
+
+    front_id: str
+    document: dict[str, Any]
+
+
+class EventPublisher:
+    """Publishes events and replies, in order, one round trip for all that gathered meanwhile.
+
+    Drops them when Redis is away: fronts then look in Postgres.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._link = Link(settings.redis_url)
+        self._kept: tuple[int, int] = (settings.event_limit, int(settings.event_ttl * 1000))
+        self._flusher: GroupFlush[Event | Reply] = GroupFlush("pumice-events", self._publish)
+        self._away = False
+
+    def publish(self, *items: Event | Reply, here: bool = False) -> None:
+        """Publish soon, in this order; `here` on the calling thread, if nobody else is at it."""
+        if len(self._flusher) >= BACKLOG:
+            return
+        if here:
+            self._flusher.flush_here(*items)
+        elif items:
+            self._flusher.add(*items)
+
+    def stop(self) -> None:
+        """Publish what is left."""
+        self._flusher.stop()
+        self._link.close()
+
+    def _publish(self, batch: list[Event | Reply]) -> None:
+        events = [one for one in batch if isinstance(one, Event)]
+        replies: dict[str, list[dict[str, Any]]] = {}
+        for one in batch:
+            if isinstance(one, Reply):
+                replies.setdefault(one.front_id, []).append(one.document)
+        try:
+            commands: list[tuple[Any, ...]] = []
+            if events:
+                keys = [stream_key(one.agent_id, one.session_id) for one in events]
+                frames = (one.encode() for one in events)
+                commands.append(("EVAL", PUBLISH_SCRIPT, len(keys), *keys, *self._kept, *frames))
+            for front_id, documents in replies.items():
+                commands.append(("PUBLISH", front_channel(front_id), orjson.dumps(documents)))
+            self._link.run(commands)
+            self._away = False
+        except (redis.RedisError, OSError) as error:
+            if not self._away:
+                log.warning("events_dropped count=%d error=%s", len(batch), error)
+            self._away = True

@@ -1,0 +1,253 @@
+"""Commit: save what turns did, for every session whose lease still holds, in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+import orjson
+
+from pumice.agents.context import Call
+from pumice.agents.messages import Message
+from pumice.agents.turn import Outcome
+from pumice.sessions.accept import WAKE_GRACE
+from pumice.sessions.claim import Lease
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.parameters import Blob, json_rows
+
+SAVE: LiteralString = """
+with changed as (
+  select * from json_to_recordset(%(sessions)s::json) as c(place int, agent_id text, id text, token bigint,
+    version bigint, turns int, state_at int, state_size int, added int, hidden int, release boolean, block float8)
+), mine as (
+  select c.* from changed c cross join lateral (select s.lease_token from sessions s
+    where s.agent_id = c.agent_id and s.id = c.id offset 0) s
+  where s.lease_token = c.token
+), held as (
+  update sessions s set
+    state = case when c.state_at is null then s.state
+      else convert_from(substring(%(states)b::bytea from c.state_at for c.state_size), 'UTF8')::jsonb end,
+    version = s.version + c.turns,
+    message_count = s.message_count + c.added,
+    history_start = case when c.hidden is null then s.history_start else s.message_count + c.hidden end,
+    expires_at = case when s.temporary then now() + %(ttl)s * interval '1 second' end,
+    lease_token = case when c.release then null else s.lease_token end,
+    lease_worker = case when c.release then null else s.lease_worker end,
+    lease_until = case when c.release then null else now() + %(lease)s * interval '1 second' end,
+    probation = s.probation and not c.release,
+    blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
+    updated_at = now()
+  from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version
+  returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first
+), finished as (
+  update interactions i set
+    status = f.status, result = f.result::json, attempts = f.attempt,
+    errors = case when f.error is null then i.errors else coalesce(i.errors, '[]') || f.error::jsonb end,
+    usage = f.usage::jsonb,
+    available_at = case when f.status = 'queued' then now() + f.delay * interval '1 second' else i.available_at end,
+    wake_at = case when f.status = 'queued' then now() + f.delay * interval '1 second' else i.wake_at end,
+    reason = f.reason, superseded_by = f.superseded_by,
+    woken_at = coalesce(i.woken_at, clock_timestamp() - f.woken * interval '1 second'),
+    started_at = case when f.status = 'queued' then null else clock_timestamp() - f.started * interval '1 second' end,
+    finished_at = case when f.status = 'queued' then null else clock_timestamp() end,
+    lease_token = h.token
+  from json_to_recordset(%(outcomes)s::json) as f(session int, id uuid, status text, result text, error text,
+    usage text, attempt int, delay float8, woken float8, started float8, reason text, superseded_by uuid)
+  join held h on h.place = f.session
+  where i.id = f.id and i.finished_at is null
+)"""
+"""Saves states and results, only for sessions whose token and version match.
+
+The version is the number of turns saved before. It makes a commit that is tried again harmless while the first try,
+of which only the connection was lost, is still being executed; and it lets none in whose predecessor was given up.
+"""
+
+SAY: LiteralString = """, said as (
+  insert into messages (agent_id, session_id, seq, role, content, data, interaction_id)
+  select h.agent_id, h.id, h.first + m.place, m.role, m.content::json, m.data::json, m.interaction_id
+  from json_to_recordset(%(messages)s::json) as m(session int, place int, role text, content text, data text,
+    interaction_id uuid)
+  join held h on h.place = m.session
+)"""
+"""Appends the turns' messages."""
+
+CALL: LiteralString = """, calls as (
+  select h.agent_id, c.* from json_to_recordset(%(calls)s::json) as c(session int, place int, id uuid, target text,
+    method text, payload text, at timestamptz, delay float8)
+  join held h on h.place = c.session
+), targets as (
+  insert into sessions (agent_id, id) select distinct agent_id, target from calls order by agent_id, target
+  on conflict do nothing
+), called as (
+  insert into interactions (id, agent_id, session_id, kind, name, payload, available_at, wake_at)
+  select id, agent_id, target, 'call', method, payload::json,
+    coalesce(at, now() + delay * interval '1 second'),
+    coalesce(at, now() + case when delay > 0 then delay else %(grace)s end * interval '1 second')
+  from calls order by place
+)"""
+"""Makes the turns' calls."""
+
+HELD: LiteralString = " select agent_id, id, token from held"
+COMMIT: dict[tuple[bool, bool], LiteralString] = {
+    (False, False): SAVE + HELD,
+    (True, False): SAVE + SAY + HELD,
+    (False, True): SAVE + CALL + HELD,
+    (True, True): SAVE + SAY + CALL + HELD,
+}
+"""The one statement of a commit, by whether there are messages and calls. Returns the sessions whose lease held.
+
+What a commit does not need is left out: each part costs time even when it has no rows.
+"""
+
+READ_BACK: LiteralString = """
+select distinct agent_id, session_id as id, lease_token as token from interactions
+where id = any(%(ids)s::uuid[]) and lease_token = any(%(tokens)s::bigint[])
+"""
+"""After a connection was lost in a commit: which sessions' outcomes are there already."""
+
+
+INTERRUPTED = "interrupted by a newer message"
+
+
+@dataclass(slots=True)
+class SessionCommit:
+    """What one session's turns did, at a version. `ages` are seconds since the wake and the start of each turn."""
+
+    lease: Lease
+    version: int
+    release: bool
+    outcomes: list[Outcome] = field(default_factory=list)
+    ages: list[tuple[float, float]] = field(default_factory=list)
+
+
+def commit(
+    store: StoreConnection,
+    sessions: Sequence[SessionCommit],
+    *,
+    temporary_ttl: float,
+    lease_seconds: float,
+    unsure: bool = False,
+) -> set[Lease]:
+    """Commit. Returns the leases that held: the others' sessions were lost and nothing of theirs was saved.
+
+    `unsure`: an earlier try may have happened; what it saved is counted as held.
+    Raises `StoreAwayError`; then it may or may not have happened.
+    """
+    effects = _effects(sessions)
+    statement = COMMIT[bool(effects.messages), bool(effects.calls)]
+    options = {"ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE}
+    rows = store.fetch(statement, effects.parameters() | options)
+    saved = {Lease(*row) for row in rows}
+    if unsure and (left := [one for one in sessions if one.lease not in saved]):
+        saved |= _read_back(store, left)
+    return saved
+
+
+def _read_back(store: StoreConnection, sessions: Sequence[SessionCommit]) -> set[Lease]:
+    ids = [outcome.work.id for one in sessions for outcome in one.outcomes]
+    tokens = list({one.lease.token for one in sessions})
+    return {Lease(*row) for row in store.fetch(READ_BACK, {"ids": ids, "tokens": tokens})}
+
+
+@dataclass(slots=True)
+class _Effects:
+    """What a commit saves, as rows; those that belong to a session name its place in `sessions`."""
+
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    states: Blob = field(default_factory=Blob)
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of a commit."""
+        return {
+            "sessions": json_rows(self.sessions),
+            "outcomes": json_rows(self.outcomes),
+            "messages": json_rows(self.messages),
+            "calls": json_rows(self.calls),
+            "states": self.states.value,
+        }
+
+
+def _effects(sessions: Sequence[SessionCommit]) -> _Effects:
+    effects = _Effects()
+    for number, one in enumerate(sessions):
+        _add_session(effects, number, one)
+    return effects
+
+
+def _add_session(effects: _Effects, number: int, one: SessionCommit) -> None:
+    state, hidden, block = None, None, None
+    before = len(effects.messages)
+    for outcome, (woken, started) in zip(one.outcomes, one.ages, strict=True):
+        state = outcome.state or state
+        if outcome.replaces_history:
+            hidden = len(effects.messages) - before
+        failure = outcome.failure
+        if failure is not None and outcome.status == "retry" and failure.blocking:
+            block = failure.retry_after
+        effects.outcomes.append({"session": number, "woken": woken, "started": started, **_outcome(outcome)})
+        for message in outcome.messages:
+            row = {"session": number, "place": len(effects.messages) - before, **_message(message)}
+            effects.messages.append(row | {"interaction_id": outcome.work.id})
+        for call in outcome.calls:
+            effects.calls.append({"session": number, "place": len(effects.calls), **_call(call)})
+    state_at, state_size = effects.states.add(None if state is None else state.encode())
+    effects.sessions.append(
+        {
+            "place": number,
+            "agent_id": one.lease.agent_id,
+            "id": one.lease.session_id,
+            "token": one.lease.token,
+            "version": one.version,
+            "turns": len(one.outcomes),
+            "state_at": state_at,
+            "state_size": state_size,
+            "added": len(effects.messages) - before,
+            "hidden": hidden,
+            "release": one.release,
+            "block": block,
+        }
+    )
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    failure = outcome.failure
+    return {
+        "id": outcome.work.id,
+        "status": "queued" if outcome.status == "retry" else outcome.status,
+        "result": outcome.result,
+        "error": _json(failure.encode() if failure else None),
+        "usage": _json(outcome.usage),
+        "attempt": outcome.work.attempts + 1,
+        "delay": failure.retry_after if failure else 0.0,
+        "reason": _reason(outcome),
+        "superseded_by": outcome.superseded_by,
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": _json(message.content), "data": _json(message.data)}
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "target": call.session_id,
+        "method": call.method,
+        "payload": call.payload,
+        "at": call.at,
+        "delay": call.delay,
+    }
+
+
+def _reason(outcome: Outcome) -> str | None:
+    if outcome.superseded_by is not None:
+        return INTERRUPTED
+    if outcome.failure is None:
+        return None
+    return f"{outcome.status} after attempt {outcome.work.attempts + 1}: {outcome.failure.type}"
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

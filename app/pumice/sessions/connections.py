@@ -1,0 +1,159 @@
+"""Connections for the hot path: one psycopg connection each, opened when needed, opened anew after a loss.
+
+The statements of accept, claim, commit and rescue go through psycopg directly: SQLAlchemy's Core costs as much again
+as the statement itself there. Everything else uses the engine (see `queries`).
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.rows import namedtuple_row
+
+from pumice.errors import StoreAwayError
+from pumice.settings import Settings
+
+T = TypeVar("T")
+Statement = tuple[LiteralString, Sequence[Any] | dict[str, Any]]
+
+CONNECT_TIMEOUT = 5
+INDEXED = (
+    "-c plan_cache_mode=force_generic_plan"
+    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+)
+"""Every hot statement looks its few rows up by index. So it is planned once, not at each call (which cost as much as
+running it), and a plan made while the tables were small must not say anything else."""
+IDLE = "-c idle_in_transaction_session_timeout=5s"
+"""A process that is suspended in the middle of a transaction must not hold up others for longer."""
+HASTY = "-c synchronous_commit=off -c lock_timeout=500ms"
+STORE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, pg.IdleInTransactionSessionTimeout)
+TRY_AGAIN = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+RETRIES = 5
+
+
+class StoreConnection:
+    """One connection in autocommit mode. Not for two threads at once."""
+
+    def __init__(self, settings: Settings, *, durable: bool = True) -> None:
+        """`durable=False` does not wait for the disk at commit: for what may be lost without harm."""
+        self._settings = settings
+        self._durable = durable
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The open connection. Raises `StoreAwayError`."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._open()
+        return self._connection
+
+    def fetch(
+        self, query: LiteralString, parameters: Sequence[Any] | dict[str, Any] = (), *, again: bool = False
+    ) -> list[Any]:
+        """Run one statement and return its rows. Raises `StoreAwayError` when it may or may not have happened.
+
+        again: it does no harm twice, so when its connection turns out to be lost it is tried on another.
+        """
+        return self._guarded(lambda connection: _rows(connection.execute(query, parameters)), again=again)
+
+    def fetch_together(self, *statements: Statement) -> list[list[Any]]:
+        """Run statements in one transaction and one round trip; each sees what was committed before it started.
+
+        They must do no harm twice: when their connection turns out to be lost, they are tried on another.
+        """
+
+        def run(connection: psycopg.Connection[Any]) -> list[list[Any]]:
+            with connection.pipeline():
+                cursors = [connection.execute(query, parameters) for query, parameters in statements]
+            return [_rows(cursor) for cursor in cursors]
+
+        return self._guarded(run, again=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction of several statements. Raises `StoreAwayError`."""
+        try:
+            with self.connection.transaction():
+                yield self.connection
+        except STORE_GONE as error:
+            self.close()
+            raise StoreAwayError(_explain(error)) from error
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except psycopg.Error:
+                return
+
+    def _guarded(self, run: Callable[[psycopg.Connection[Any]], T], *, again: bool) -> T:
+        for left in range(RETRIES, -1, -1):
+            try:
+                return run(self.connection)
+            except TRY_AGAIN:
+                if not left:
+                    raise
+            except STORE_GONE as error:
+                self.close()
+                if not again:
+                    raise StoreAwayError(_explain(error)) from error
+                again = False
+        raise AssertionError
+
+    def _open(self) -> psycopg.Connection[Any]:
+        options: dict[str, Any] = {"prepare_threshold": None if self._settings.database_pooled else 2}
+        if not self._settings.database_pooled:
+            options["options"] = f"{INDEXED} {IDLE}" if self._durable else f"{INDEXED} {IDLE} {HASTY}"
+        try:
+            return psycopg.connect(
+                self._settings.database_url,
+                autocommit=True,
+                row_factory=namedtuple_row,
+                connect_timeout=CONNECT_TIMEOUT,
+                keepalives_idle=10,
+                keepalives_interval=3,
+                keepalives_count=3,
+                tcp_user_timeout=15_000,
+                application_name="pumice",
+                **options,
+            )
+        except STORE_GONE as error:
+            raise StoreAwayError(_explain(error)) from error
+
+
+class StoreConnections:
+    """Up to `size` connections that threads borrow and give back; a borrower waits when all are out."""
+
+    def __init__(self, settings: Settings, size: int, *, durable: bool = True) -> None:
+        self._settings = settings
+        self._durable = durable
+        self._free: list[StoreConnection] = []
+        self._places = threading.BoundedSemaphore(size)
+
+    @contextmanager
+    def borrow(self) -> Iterator[StoreConnection]:
+        """Lend a connection."""
+        with self._places:
+            store = self._free.pop() if self._free else StoreConnection(self._settings, durable=self._durable)
+            try:
+                yield store
+            finally:
+                self._free.append(store)
+
+    def close(self) -> None:
+        """Close the connections that are free."""
+        while self._free:
+            self._free.pop().close()
+
+
+def _rows(cursor: psycopg.Cursor[Any]) -> list[Any]:
+    return cursor.fetchall() if cursor.description else []
+
+
+def _explain(error: Exception) -> str:
+    return f"Postgres can't be reached: {str(error).strip().splitlines()[0] if str(error) else type(error).__name__}"

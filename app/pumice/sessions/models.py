@@ -1,0 +1,186 @@
+"""The tables, typed. Postgres is the truth; migrations/ makes these and tests compare the two.
+
+Text keys use the collation "C": byte order, the same here, in Postgres and on every machine.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Key = Text(collation="C")
+Time = DateTime(timezone=True)
+NOW = text("now()")
+
+
+class Base(DeclarativeBase):
+    """Declarative base of every table."""
+
+
+class AgentRow(Base):
+    """An agent id that keys belong to."""
+
+    __tablename__ = "agents"
+
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class ApiKey(Base):
+    """An API key. Only its SHA-256 is kept; `prefix` is shown to tell keys apart."""
+
+    __tablename__ = "api_keys"
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    prefix: Mapped[str] = mapped_column(Key, unique=True)
+    kind: Mapped[str] = mapped_column(Text)
+    agent_id: Mapped[str] = mapped_column(Key, ForeignKey("agents.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    revoked_at: Mapped[datetime | None] = mapped_column(Time)
+
+
+class SessionRow(Base):
+    """One session: its state and its lease. `state` is null until `setup` has run.
+
+    A lease is `lease_token` (the fencing token) until `lease_until`; what runs under it was due at `leased_at`.
+    `probation` means that a worker crashed while it held the session: its next interactions run one by one, each
+    announced before it starts, to find the culprit.
+    Until `blocked_until` the session waits for the retry of a blocking interaction.
+    Nothing here that changes with a turn is indexed (but for temporary sessions), so that updates stay HOT.
+    """
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index("sessions_expiring", "expires_at", postgresql_where=text("temporary")),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    state: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    message_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    history_start: Mapped[int] = mapped_column(Integer, server_default="0")
+    temporary: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    expires_at: Mapped[datetime | None] = mapped_column(Time)
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
+    lease_token: Mapped[int | None] = mapped_column(BigInteger)
+    lease_worker: Mapped[int | None] = mapped_column(BigInteger)
+    lease_until: Mapped[datetime | None] = mapped_column(Time)
+    leased_at: Mapped[datetime | None] = mapped_column(Time)
+    probation: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    blocked_until: Mapped[datetime | None] = mapped_column(Time)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class InteractionRow(Base):
+    """One unit of work. `seq` is the order of acceptance; `errors` has an entry for each failed attempt.
+
+    The condition on `wake_at` in its index holds always. It is there so that only rescue, which repeats it, can use
+    that index: a claim planned while the queue was short would scan all of it when it is long.
+    """
+
+    __tablename__ = "interactions"
+    __table_args__ = (
+        Index("interactions_queued", "agent_id", "session_id", "seq", postgresql_where=text("status = 'queued'")),
+        Index("interactions_wake", "wake_at", postgresql_where=text("status = 'queued' and wake_at > '-infinity'")),
+        Index(
+            "interactions_dedupe",
+            "agent_id",
+            "dedupe_source",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=text("dedupe_key is not null"),
+        ),
+        Index("interactions_history", "agent_id", "session_id", "seq"),
+        Index("interactions_dead", "agent_id", "seq", postgresql_where=text("status in ('dead', 'failed')")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    agent_id: Mapped[str] = mapped_column(Key)
+    session_id: Mapped[str] = mapped_column(Key)
+    kind: Mapped[str] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    dedupe_source: Mapped[str | None] = mapped_column(Key)
+    dedupe_key: Mapped[str | None] = mapped_column(Key)
+    status: Mapped[str] = mapped_column(Text, server_default="queued")
+    reason: Mapped[str | None] = mapped_column(Text)
+    superseded_by: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    scheduled_for: Mapped[datetime | None] = mapped_column(Time)
+    available_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    wake_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    accepted_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    woken_at: Mapped[datetime | None] = mapped_column(Time)
+    started_at: Mapped[datetime | None] = mapped_column(Time)
+    finished_at: Mapped[datetime | None] = mapped_column(Time)
+    result: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    errors: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    reply_to: Mapped[str | None] = mapped_column(Text)
+    lease_token: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class MessageRow(Base):
+    """One message of a session's conversation; append-only."""
+
+    __tablename__ = "messages"
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    session_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True)
+    role: Mapped[str] = mapped_column(Text)
+    content: Mapped[Any] = mapped_column(JSON)
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    interaction_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class TickRow(Base):
+    """One due time of one job. `cursor` is the last session id that the fan-out has reached."""
+
+    __tablename__ = "ticks"
+    __table_args__ = (Index("ticks_open", "progressed_at", postgresql_where=text("done_at is null")),)
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    job: Mapped[str] = mapped_column(Key, primary_key=True)
+    scheduled_for: Mapped[datetime] = mapped_column(Time, primary_key=True)
+    cursor: Mapped[str] = mapped_column(Key, server_default="")
+    sessions: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    skipped: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    progressed_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    done_at: Mapped[datetime | None] = mapped_column(Time)
+
+
+class WorkerRow(Base):
+    """A worker process. It holds the advisory lock of its id while it lives and its database connection does."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    holds_lock: Mapped[bool] = mapped_column(Boolean)
+    started_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    suspected_at: Mapped[datetime | None] = mapped_column(Time)

@@ -1,0 +1,56 @@
+"""Sweep: delete expired temporary sessions and old history, in small batches."""
+
+from typing import LiteralString
+
+from pumice.sessions.connections import StoreConnection
+
+BATCH = 500
+
+EXPIRED_SESSIONS: LiteralString = """
+with gone as (
+  delete from sessions s using (
+    select agent_id, id from sessions
+    where temporary and expires_at < now() and lease_token is null
+    order by expires_at limit %(batch)s for update skip locked
+  ) e
+  where s.agent_id = e.agent_id and s.id = e.id and not exists (select from interactions i
+    where i.agent_id = e.agent_id and i.session_id = e.id and i.status = 'queued')
+  returning s.agent_id, s.id
+), said as (
+  delete from messages m using gone g where m.agent_id = g.agent_id and m.session_id = g.id
+), done as (
+  delete from interactions i using gone g
+  where i.agent_id = g.agent_id and i.session_id = g.id and i.status <> 'queued'
+)
+select count(*) as count from gone
+"""
+"""Deletes temporary sessions past their time that have nothing left to do, with all that belongs to them."""
+
+OLD_INTERACTIONS: LiteralString = """
+with old as (
+  select id from interactions
+  where id < overlay('00000000-0000-7000-8000-000000000000' placing
+      regexp_replace(lpad(to_hex((greatest(extract(epoch from now() - %(days)s * interval '1 day'), 0) * 1000)::bigint),
+        12, '0'),
+        '(.{8})(.{4})', '\\1-\\2') from 1 for 13)::uuid
+    and status <> 'queued'
+  order by id limit %(batch)s
+), gone as (
+  delete from interactions i using old where i.id = old.id returning i.id
+)
+select count(*) as count from gone
+"""
+"""Deletes finished interactions older than the retention; ids are ordered by time (UUID version 7)."""
+
+OLD_TICKS: LiteralString = """
+delete from ticks where done_at is not null and scheduled_for < now() - %(days)s * interval '1 day'
+"""
+"""Deletes ticks older than the retention."""
+
+
+def sweep(store: StoreConnection, *, retention_days: float) -> int:
+    """Delete one batch of each kind. Returns how many sessions and interactions went. Raises `StoreAwayError`."""
+    sessions = store.fetch(EXPIRED_SESSIONS, {"batch": BATCH})[0].count
+    interactions = store.fetch(OLD_INTERACTIONS, {"days": retention_days, "batch": BATCH})[0].count
+    store.fetch(OLD_TICKS, {"days": retention_days})
+    return int(sessions) + int(interactions)

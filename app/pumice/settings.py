@@ -1,0 +1,124 @@
+"""Settings: typed, validated once, frozen. The only place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from pumice.errors import SettingsError
+
+QUEUES = ("chat", "hooks", "jobs")
+"""The Celery queues that wakes travel on."""
+CENTURY = 36_525 * 86_400
+"""The longest time, in seconds, that a setting may name: what dates are reckoned with must stay a date."""
+SHORTEST_KEY = 32
+
+
+def _postgres_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        message = "must look like postgresql://user:password@host:5432/database"
+        raise ValueError(message)
+    return f"postgresql://{rest}"
+
+
+def _redis_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        message = "must look like redis://host:6379/0 or rediss://…"
+        raise ValueError(message)
+    if url.startswith("rediss://") and "ssl_cert_reqs" not in parse_qs(urlsplit(url).query):
+        return url + ("&" if "?" in url else "?") + "ssl_cert_reqs=none"
+    return url
+
+
+def _queue_list(names: str) -> str:
+    unknown = [name for name in names.split(",") if name not in QUEUES]
+    if unknown:
+        message = f"{unknown[0]!r} is not one of {', '.join(QUEUES)}"
+        raise ValueError(message)
+    return names
+
+
+def _signing_key(key: str) -> str:
+    if key and len(key) < SHORTEST_KEY:
+        message = f"must have {SHORTEST_KEY} characters or more (RFC 7518, 3.2)"
+        raise ValueError(message)
+    return key
+
+
+class Settings(BaseModel):
+    """Every setting, named as its environment variable in lower case. Times are in seconds, sizes in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    database_url: Annotated[str, AfterValidator(_postgres_url)] = Field(description="Postgres; postgres:// is accepted")
+    database_pooled: bool = Field(False, description="true behind PgBouncer in transaction mode")
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis 6+ or Valkey, for events; rediss:// is verified only if its ssl_cert_reqs says so",
+    )
+    broker_url: str = Field("", description="Celery's broker; REDIS_URL when empty")
+    agents: str = Field("", description="what is served: id=module:Class,…")
+
+    host: str = Field("0.0.0.0", description="address the front listens on")  # noqa: S104 (a server in a container)
+    port: int = Field(8000, ge=1, le=65535, description="port the front listens on")
+    web_concurrency: int = Field(1, ge=1, le=64, description="front processes")
+    web_connections: int = Field(10_000, ge=1, description="connections of one front process")
+    reply_timeout: float = Field(25, gt=0, le=600, description="how long a request waits for its reply before a 202")
+    body_limit: int = Field(10_000_000, ge=1_000, description="largest request body")
+    frame_limit: int = Field(1_000_000, ge=1_000, description="largest WebSocket message")
+    ping_interval: float = Field(20, gt=0, le=55, description="between WebSocket pings and SSE comments")
+    allowed_origins: str = Field("*", description="WebSocket origins, separated by commas; * allows all")
+    session_token_secret: Annotated[str, AfterValidator(_signing_key)] = Field(
+        "", description="key that signs session tokens (HS256); 32 characters or more"
+    )
+    auth_failures_per_minute: int = Field(60, ge=1, description="wrong keys from one address before a 429")
+
+    worker_pool: Literal["threads", "prefork", "solo"] = Field("threads", description="Celery's pool")
+    worker_concurrency: int = Field(16, ge=1, le=1000, description="threads, or processes, of one worker")
+    worker_queues: Annotated[str, AfterValidator(_queue_list)] = Field("chat,hooks,jobs", description="queues it takes")
+    worker_async_limit: int = Field(1000, ge=1, description="async turns that one worker process runs at once")
+    wake_size: int = Field(100, ge=1, le=1000, description="most sessions that one hook or job wake names")
+    lease_seconds: float = Field(10, ge=1, le=600, description="how long a lease lasts without a heartbeat")
+    crash_limit: int = Field(3, ge=1, le=100, description="worker crashes after which an interaction is dead")
+    shutdown_timeout: float = Field(20, ge=0, le=600, description="how long a stopping worker waits for its turns")
+
+    temporary_ttl: float = Field(3600, gt=0, le=CENTURY, description="life of a temporary session after its last use")
+    dedupe_window: float = Field(
+        86_400, gt=0, le=CENTURY, description="how long a delivery id or Idempotency-Key is remembered"
+    )
+    queue_limit: int = Field(1_000, ge=1, description="interactions that may wait for one session")
+    agent_queue_limit: int = Field(1_000_000, ge=1, description="interactions that may wait for one agent")
+    retention_days: float = Field(30, gt=0, le=CENTURY / 86_400, description="days that finished interactions are kept")
+    job_catch_up: float = Field(
+        3600, ge=0, le=CENTURY, description="how late the latest missed run of a job is made up for"
+    )
+    event_ttl: float = Field(3600, gt=0, le=CENTURY, description="how long a session's events can be replayed")
+    event_limit: int = Field(1_000, ge=10, description="how many of a session's events can be replayed")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+
+    @property
+    def broker(self) -> str:
+        """Where Celery's messages go."""
+        url = self.broker_url or self.redis_url
+        return _redis_url(url) if url.startswith("rediss://") else url
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from `environ` (the process's own by default).
+
+        Raises `SettingsError`, which names every variable that is wrong.
+        """
+        source = os.environ if environ is None else environ
+        given = {name: source[name.upper()] for name in cls.model_fields if source.get(name.upper(), "") != ""}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            problems = [(str(one["loc"][0]).upper(), _explain(one["type"], one["msg"])) for one in error.errors()]
+            raise SettingsError(problems) from None
+
+
+def _explain(kind: str, message: str) -> str:
+    return "is not set" if kind == "missing" else message.removeprefix("Value error, ")

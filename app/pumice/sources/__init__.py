@@ -1,0 +1,1 @@
+"""Webhook senders: how each signs what it sends. No I/O."""

@@ -1,0 +1,1 @@
+"""Management with a secret key, health and metrics, and the interface's description."""

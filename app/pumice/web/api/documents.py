@@ -1,0 +1,68 @@
+"""Rows as clients see them: camelCase, times in ISO 8601."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from pumice.agents.spec import AgentSpec
+from pumice.sessions.models import InteractionRow
+
+
+def session_document(spec: AgentSpec, row: Row[Any]) -> dict[str, Any]:
+    """A session. Before its first turn it has the state that a new one has."""
+    state = row.state if row.state is not None else spec.cls.State().model_dump(mode="json")
+    return {
+        "agentId": spec.id,
+        "sessionId": row.id,
+        "state": state,
+        "version": row.version,
+        "messageCount": row.message_count - row.history_start,
+        "temporary": row.temporary,
+        "expiresAt": _time(row.expires_at),
+        "metadata": row.metadata,
+        "createdAt": _time(row.created_at),
+        "updatedAt": _time(row.updated_at),
+    }
+
+
+def interaction_document(row: InteractionRow, *, secret: bool) -> dict[str, Any]:
+    """An interaction: what became of it and when. Only a secret key sees tracebacks and token usage."""
+    errors = row.errors or []
+    shown = errors if secret else [_without_traceback(one) for one in errors]
+    document = {
+        "interactionId": str(row.id),
+        "agentId": row.agent_id,
+        "sessionId": row.session_id,
+        "kind": row.kind,
+        "name": row.name,
+        "status": row.status,
+        "reason": row.reason,
+        "supersededBy": None if row.superseded_by is None else str(row.superseded_by),
+        "result": _result(row),
+        "error": shown[-1] if shown and row.status in {"failed", "dead"} else None,
+        "errors": shown,
+        "attempts": row.attempts,
+        "acceptedAt": _time(row.accepted_at),
+        "scheduledFor": _time(row.scheduled_for),
+        "availableAt": _time(row.available_at),
+        "wokenAt": _time(row.woken_at),
+        "startedAt": _time(row.started_at),
+        "finishedAt": _time(row.finished_at),
+    }
+    return document | {"usage": row.usage} if secret or row.kind == "chat" else document
+
+
+def _result(row: InteractionRow) -> Any:
+    """The result as clients know it: a chat's message, a hook's response, or what a method returned."""
+    if isinstance(row.result, dict) and set(row.result) == {"value"}:
+        return row.result["value"]
+    return row.result
+
+
+def _without_traceback(error: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in error.items() if key != "traceback"}
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()

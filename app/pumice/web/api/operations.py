@@ -1,0 +1,223 @@
+"""The operations of `/openapi.json`: each method of each path, with its parameters, body, answers and problems."""
+
+from dataclasses import dataclass, field
+
+from pumice.web.api.schemas import Schema, ref
+
+_TEXT: Schema = {"type": "string"}
+PUBLIC: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": []}, {"queryKey": []}, {"queryKeySnake": []}]
+"""The ways to give a key: any one of them."""
+CHAT_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504)
+HOOK_PROBLEMS = (400, 401, 404, 405, 409, 413, 422, 429, 500, 503, 504)
+MANAGING = (400, 401, 403, 404, 422, 429, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `answers` are responses by status; `problems` the statuses of problems."""
+
+    id: str
+    summary: str
+    parameters: tuple[str, ...] = ()
+    body: Schema | None = None
+    answers: dict[str, Schema] = field(default_factory=dict)
+    problems: tuple[int, ...] = ()
+    secured: bool = True
+    tag: str = "sessions"
+
+    def document(self) -> Schema:
+        """The operation object."""
+        known: Schema = {"operationId": self.id, "summary": self.summary, "tags": [self.tag]}
+        if self.parameters:
+            known["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in self.parameters]
+        if self.body is not None:
+            known["requestBody"] = self.body
+        problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in self.problems}
+        return known | {"responses": {**self.answers, **problems}, "security": PUBLIC if self.secured else []}
+
+
+def _json(schema: str, description: str, *, status: int = 200) -> dict[str, Schema]:
+    return {str(status): {"description": description, "content": {"application/json": {"schema": ref(schema)}}}}
+
+
+def _json_body(schema: str, *, required: bool = True) -> Schema:
+    return {"required": required, "content": {"application/json": {"schema": ref(schema)}}}
+
+
+_ACCEPTED: dict[str, Schema] = {
+    "202": {
+        "description": "Accepted: `Prefer: respond-async`, or no reply within the reply timeout (25 s)",
+        "headers": {
+            "Location": {"schema": _TEXT, "description": "The interaction"},
+            "Retry-After": {"schema": _TEXT, "description": "Seconds after which to look"},
+        },
+        "content": {"application/json": {"schema": ref("Accepted")}},
+    }
+}
+_CHAT_ANSWERS: dict[str, Schema] = {
+    "200": {
+        "description": "The reply; with `Accept: text/event-stream` its events as they happen (see x-websockets)",
+        "content": {"application/json": {"schema": ref("ChatReply")}, "text/event-stream": {"schema": _TEXT}},
+    },
+    **_ACCEPTED,
+}
+_ANY_BODY: Schema = {"content": {"*/*": {"schema": {}}}}
+_HOOK_ANSWERS: dict[str, Schema] = {
+    **_ACCEPTED,
+    "default": {"description": "What the handler returned: any status, headers and body", "content": {"*/*": {}}},
+}
+_CHAT_PARAMETERS = (
+    *("sessionId", "session_id", "x-session-id", "x-session-token", "sessionToken", "session_token"),
+    *("idempotency-key", "prefer", "last-event-id"),
+)
+
+
+def _chat(operation_id: str, summary: str, *more: str) -> Operation:
+    parameters = (*more, *_CHAT_PARAMETERS)
+    return Operation(
+        operation_id, summary, parameters, _json_body("ChatRequest"), _CHAT_ANSWERS, CHAT_PROBLEMS, tag="chat"
+    )
+
+
+def _hook(operation_id: str, summary: str, body: Schema | None) -> Operation:
+    parameters = ("agent", "hook", "idempotency-key", "prefer")
+    return Operation(operation_id, summary, parameters, body, _HOOK_ANSWERS, HOOK_PROBLEMS, secured=False, tag="hooks")
+
+
+def _about(operation_id: str, summary: str, answers: dict[str, Schema], *problems: int) -> Operation:
+    return Operation(operation_id, summary, (), None, answers, problems, secured=False, tag="about")
+
+
+ONE, MANY = ("agent", "session"), ("agent", "limit", "cursor")
+WRITING = (*MANAGING, 413, 415)
+
+OPERATIONS: dict[str, dict[str, Operation]] = {
+    "/v1/chat": {"post": _chat("chat", "Chat with the agent that the key names")},
+    "/v1/agents/{agent}/chat": {"post": _chat("chatWith", "Chat with an agent", "agent")},
+    "/v1/agents/{agent}/hooks/{hook}": {
+        "get": _hook("getHook", "Deliver to a hook by GET", None),
+        "post": _hook("postHook", "Deliver to a hook", _ANY_BODY),
+    },
+    "/v1/interactions/{interaction}": {
+        "get": Operation(
+            "getInteraction",
+            "What became of an interaction",
+            ("interaction", "x-session-token", "sessionToken", "session_token"),
+            answers=_json("Interaction", "The interaction"),
+            problems=(401, 403, 404, 422, 429, 503),
+            tag="chat",
+        )
+    },
+    "/v1/agents/{agent}/sessions": {
+        "get": Operation(
+            "listSessions", "List sessions by id", MANY, None, _json("SessionPage", "A page of sessions"), MANAGING
+        ),
+        "post": Operation(
+            "createSession",
+            "Make a session",
+            ("agent",),
+            _json_body("NewSession"),
+            _json("Session", "The new session", status=201),
+            (*WRITING, 409),
+        ),
+    },
+    "/v1/agents/{agent}/sessions/{session}": {
+        "get": Operation("getSession", "Read a session", ONE, None, _json("Session", "The session"), MANAGING),
+        "patch": Operation(
+            "changeSession",
+            "Replace a session's metadata",
+            ONE,
+            _json_body("SessionChange"),
+            _json("Session", "The session"),
+            WRITING,
+        ),
+        "delete": Operation(
+            "deleteSession",
+            "Delete a session with its interactions and messages",
+            ONE,
+            None,
+            {"204": {"description": "Deleted"}},
+            MANAGING,
+        ),
+    },
+    "/v1/agents/{agent}/sessions/{session}/interactions": {
+        "get": Operation(
+            "listInteractions",
+            "List a session's interactions in the order of acceptance",
+            (*ONE, "limit", "cursor"),
+            None,
+            _json("InteractionPage", "A page of interactions"),
+            MANAGING,
+        )
+    },
+    "/v1/agents/{agent}/sessions/{session}/messages": {
+        "get": Operation(
+            "listMessages",
+            "List the messages of a session's conversation, oldest first",
+            (*ONE, "limit", "cursor"),
+            None,
+            _json("MessagePage", "A page of messages"),
+            MANAGING,
+        )
+    },
+    "/v1/agents/{agent}/sessions/{session}/cancel": {
+        "post": Operation(
+            "cancelSession",
+            "Cancel the turn that runs in a session and, if `queued`, all that waits there",
+            ONE,
+            _json_body("CancelRequest", required=False),
+            _json("Cancelled", "What was cancelled; its state is as before"),
+            WRITING,
+        )
+    },
+    "/v1/agents/{agent}/interactions": {
+        "get": Operation(
+            "listGivenUp",
+            "List the interactions that were given up (dead or failed), in the order of acceptance",
+            (*MANY, "status", "kind", "name", "sessionId", "session_id"),
+            None,
+            _json("InteractionPage", "A page of interactions"),
+            MANAGING,
+            tag="operating",
+        )
+    },
+    "/v1/agents/{agent}/interactions/{action}": {
+        "post": Operation(
+            "actOnMany",
+            "Retry or discard all given-up interactions that the body's filter lets through",
+            ("agent", "action"),
+            _json_body("GivenUpFilter"),
+            _json("InteractionIds", "Those that were"),
+            WRITING,
+            tag="operating",
+        )
+    },
+    "/v1/agents/{agent}/interactions/{interaction}/{action}": {
+        "post": Operation(
+            "actOnOne",
+            "Retry or discard a given-up interaction",
+            ("agent", "interaction", "action"),
+            None,
+            _json("InteractionIds", "It"),
+            MANAGING,
+            tag="operating",
+        )
+    },
+    "/healthz": {"get": _about("getHealth", "Does this process live?", _json("Health", "It does"))},
+    "/readyz": {"get": _about("getReadiness", "Can it serve?", _json("Readiness", "It can"), 503)},
+    "/metrics": {
+        "get": _about(
+            "getMetrics",
+            "Metrics for Prometheus",
+            {"200": {"description": "Text format 0.0.4", "content": {"text/plain": {"schema": _TEXT}}}},
+            503,
+        )
+    },
+    "/openapi.json": {
+        "get": _about(
+            "getOpenapi",
+            "This document",
+            {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}}}},
+        )
+    },
+}

@@ -1,0 +1,51 @@
+"""The parameters and keys of `/openapi.json`."""
+
+from pumice.web.api.schemas import KINDS, Schema, ref
+
+KEY_SCHEMES: Schema = {
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "It names the agent"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The same key"},
+    "queryKey": {"type": "apiKey", "in": "query", "name": "apiKey", "description": "The same key"},
+    "queryKeySnake": {"type": "apiKey", "in": "query", "name": "api_key", "description": "The same key"},
+}
+
+_TEXT: Schema = {"type": "string"}
+
+
+def _parameter(place: str, name: str, schema: Schema, description: str) -> Schema:
+    required = {"required": True} if place == "path" else {}
+    return {"in": place, "name": name, "description": description, "schema": schema, **required}
+
+
+PARAMETERS: dict[str, Schema] = {
+    "agent": _parameter("path", "agent", {**_TEXT, "examples": ["desk"]}, "The agent's id"),
+    "session": _parameter("path", "session", ref("SessionId"), "The session's id; a slash in it is written %2F"),
+    "hook": _parameter("path", "hook", {**_TEXT, "examples": ["order-update"]}, "The hook's name"),
+    "interaction": _parameter("path", "interaction", {**_TEXT, "format": "uuid"}, "The interaction's id"),
+    "sessionId": _parameter("query", "sessionId", ref("SessionId"), "The session, unless the body names it"),
+    "session_id": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
+    "x-session-id": _parameter("header", "x-session-id", ref("SessionId"), "The session, if nothing else names it"),
+    "idempotency-key": _parameter(
+        "header",
+        "idempotency-key",
+        {**_TEXT, "minLength": 1, "maxLength": 255},
+        "A request with the same key gets the first one's answer and runs nothing",
+    ),
+    "prefer": _parameter("header", "prefer", {**_TEXT, "examples": ["respond-async"]}, "`respond-async` answers 202"),
+    "last-event-id": _parameter(
+        "header", "last-event-id", _TEXT, "For a stream: first what the session's streams sent after this event"
+    ),
+    "x-session-token": _parameter(
+        "header", "x-session-token", _TEXT, "For agents that require one: a signed token (JWT)"
+    ),
+    "sessionToken": _parameter("query", "sessionToken", _TEXT, "The same as x-session-token"),
+    "session_token": _parameter("query", "session_token", _TEXT, "The same as x-session-token"),
+    "action": _parameter("path", "action", {"enum": ["retry", "discard"]}, "What to do"),
+    "status": _parameter("query", "status", {"enum": ["dead", "failed"]}, "Only these"),
+    "kind": _parameter("query", "kind", {"enum": list(KINDS)}, "Only these"),
+    "name": _parameter("query", "name", _TEXT, "Only of this hook, job or method"),
+    "limit": _parameter(
+        "query", "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Page size"
+    ),
+    "cursor": _parameter("query", "cursor", _TEXT, "`nextCursor` of the page before"),
+}

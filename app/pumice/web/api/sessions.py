@@ -1,0 +1,141 @@
+"""`/v1/agents/<agent>/sessions…`: managing sessions with a secret key."""
+
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+
+from pumice.agents.names import checked_session_id
+from pumice.agents.spec import AgentSpec
+from pumice.errors import Conflict, InvalidField, UnknownSession
+from pumice.sessions import queries
+from pumice.sessions.accept import temporary_session_id
+from pumice.web.api.documents import interaction_document, session_document
+from pumice.web.http.front import Front
+from pumice.web.http.request_fields import either, given_key, json_object
+from pumice.web.http.responses import json_response
+
+PAGE = 100
+MOST = 1000
+METADATA_LIMIT = 16_384
+LAST_SEQ = 2**63 - 1
+
+
+def sessions_blueprint(front: Front) -> Blueprint:
+    """The session routes."""
+    blueprint = Blueprint("sessions", __name__, url_prefix="/v1/agents/<agent_id>/sessions")
+
+    @blueprint.get("")
+    def list_(agent_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        limit, after = page_limit(), request.args.get("cursor", "")
+        if "\x00" in after:
+            raise InvalidField("cursor", "must not hold NUL characters")
+        rows = queries.list_sessions(front.engine, spec.id, after=after, limit=limit)
+        following = rows[-1].id if len(rows) == limit else None
+        return json_response({"sessions": [session_document(spec, row) for row in rows], "nextCursor": following})
+
+    @blueprint.post("")
+    def create(agent_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        body = json_object(request)
+        wanted = either(body, "sessionId", "session_id")
+        session_id = temporary_session_id().replace("tmp-", "ses-") if wanted is None else checked_session_id(wanted)
+        if not queries.create_session(front.engine, spec.id, session_id, _metadata(body.get("metadata", {}))):
+            message = f"There is a session {session_id!r} already."
+            raise Conflict(message)
+        location = {"Location": f"/v1/agents/{spec.id}/sessions/{quote(session_id, safe='')}"}
+        return json_response(_session(front, spec, session_id), 201, location)
+
+    @blueprint.get("/<session_id>")
+    def read(agent_id: str, session_id: str) -> Response:
+        return json_response(_session(front, authorised(front, agent_id), session_id))
+
+    @blueprint.patch("/<session_id>")
+    def change(agent_id: str, session_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        body = json_object(request)
+        if unknown := set(body) - {"metadata"}:
+            raise InvalidField(min(unknown), "can't be changed; only metadata can")
+        if not queries.set_metadata(front.engine, spec.id, session_id, _metadata(body.get("metadata"))):
+            raise UnknownSession
+        return json_response(_session(front, spec, session_id))
+
+    @blueprint.delete("/<session_id>")
+    def remove(agent_id: str, session_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        if not queries.delete_session(front.engine, spec.id, session_id):
+            raise UnknownSession
+        return Response(status=204)
+
+    @blueprint.get("/<session_id>/interactions")
+    def interactions(agent_id: str, session_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        _session(front, spec, session_id)
+        limit, after = page_limit(), page_number("cursor", 0, LAST_SEQ)
+        rows = queries.list_interactions(front.engine, spec.id, session_id, after=after, limit=limit)
+        following = str(rows[-1].seq) if len(rows) == limit else None
+        shown = [interaction_document(row, secret=True) for row in rows]
+        return json_response({"interactions": shown, "nextCursor": following})
+
+    @blueprint.get("/<session_id>/messages")
+    def messages(agent_id: str, session_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        _session(front, spec, session_id)
+        limit, after = page_limit(), page_number("cursor", -1, 2**31 - 1)
+        rows = queries.list_messages(front.engine, spec.id, session_id, after=after, limit=limit)
+        following = str(rows[-1].seq) if len(rows) == limit else None
+        return json_response({"messages": [_message(row) for row in rows], "nextCursor": following})
+
+    return blueprint
+
+
+def authorised(front: Front, agent_id: str) -> AgentSpec:
+    """The agent, for a request with its secret key. Raises `UnknownAgent`, `Unauthorized`, `Forbidden`."""
+    spec = front.agent(agent_id)
+    front.keys.check(given_key(request), request.remote_addr or "", agent_id=agent_id, secret=True)
+    return spec
+
+
+def _session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:
+    row = None if "\x00" in session_id else queries.get_session(front.engine, spec.id, session_id)
+    if row is None:
+        raise UnknownSession
+    return session_document(spec, row)
+
+
+def _message(row: Any) -> dict[str, Any]:
+    interrupted = {"interrupted": True} if (row.data or {}).get("interrupted") else {}
+    return interrupted | {
+        "seq": row.seq,
+        "role": row.role,
+        "content": row.content,
+        "interactionId": str(row.interaction_id),
+        "createdAt": row.created_at.isoformat(),
+    }
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidField("metadata", "must be a JSON object")
+    text = json_response(value).get_data()
+    if len(text) > METADATA_LIMIT:
+        raise InvalidField("metadata", f"must not be larger than {METADATA_LIMIT} bytes")
+    if b"\\u0000" in text:
+        raise InvalidField("metadata", "must not hold NUL characters")
+    return value
+
+
+def page_limit() -> int:
+    """How many rows the request wants. Raises `InvalidField`."""
+    return page_number("limit", PAGE, MOST, least=1)
+
+
+def page_number(name: str, default: int, most: int, least: int = 0) -> int:
+    """A whole number in the query. Raises `InvalidField`."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise InvalidField(name, f"must be a whole number from {least} to {most}")
+    return int(text)

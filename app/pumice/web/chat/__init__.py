@@ -1,0 +1,1 @@
+"""Chats: `POST /v1/chat` and its siblings."""

@@ -1,0 +1,88 @@
+"""`POST /v1/chat` and `POST /v1/agents/<agent>/chat`: JSON, server-sent events, or 202."""
+
+from typing import Any
+
+from flask import Blueprint, Request, Response, request
+
+from pumice.agents.context import new_id, to_json
+from pumice.agents.messages import decode_messages
+from pumice.agents.spec import AgentSpec
+from pumice.errors import InvalidField, UnknownHook
+from pumice.sessions.accept import NewInteraction
+from pumice.web.http.auth import Key
+from pumice.web.http.front import Front
+from pumice.web.http.request_fields import chosen_session, given_key, idempotency_key, json_object
+from pumice.web.http.responses import accept_and_wait, accepted_response, chat_response, prefers_async
+from pumice.web.http.tokens import given_token, token_session
+from pumice.web.streams.sse import stream_interaction
+
+
+def chat_blueprint(front: Front) -> Blueprint:
+    """The chat routes."""
+    blueprint = Blueprint("chat", __name__)
+
+    @blueprint.post("/v1/chat")
+    def chat() -> Response:
+        body = json_object(request)
+        key = front.keys.check(given_key(request, body), request.remote_addr or "")
+        return _chat(front, front.agent(key.agent_id), key, body)
+
+    @blueprint.post("/v1/agents/<agent_id>/chat")
+    def chat_with(agent_id: str) -> Response:
+        spec = front.agent(agent_id)
+        body = json_object(request)
+        key = front.keys.check(given_key(request, body), request.remote_addr or "", agent_id=agent_id)
+        return _chat(front, spec, key, body)
+
+    return blueprint
+
+
+def chat_payload(spec: AgentSpec, body: dict[str, Any]) -> str:
+    """The payload of a chat interaction, as JSON.
+
+    Raises `InvalidField`, and `UnknownHook` for an agent that does not chat.
+    """
+    if not spec.can_chat:
+        message = f"The agent {spec.id} has no reply() and no model."
+        raise UnknownHook(message)
+    messages = decode_messages(body.get("messages"))
+    history = body.get("history", "append")
+    if history not in {"append", "replace"}:
+        raise InvalidField("history", 'must be "append" or "replace"')
+    return to_json({"messages": [one.encode() for one in messages], "history": history}, "messages")
+
+
+def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:
+    only = token_session(front.settings, spec, key, given_token(request, body))
+    payload = chat_payload(spec, body)
+    session_id, temporary = chosen_session(request, body, only)
+    repeat_key = idempotency_key(request)
+    wanted = NewInteraction(
+        id=new_id(),
+        agent_id=spec.id,
+        session_id=session_id,
+        kind="chat",
+        name=None,
+        payload=payload,
+        dedupe=(_source(only), repeat_key) if repeat_key else None,
+        temporary=temporary,
+        reply_to=None if prefers_async() else front.front_id,
+    )
+    if _wants_stream(request):
+        return stream_interaction(front, spec, wanted, request.headers.get("last-event-id"))
+    if prefers_async():
+        accepted = front.intake.accept(spec, wanted)
+        return accepted_response(accepted.id, accepted.session_id)
+    accepted, document = accept_and_wait(front, spec, wanted)
+    if document is None:
+        return accepted_response(accepted.id, accepted.session_id)
+    return chat_response(document, accepted.session_id)
+
+
+def _source(only: str | None) -> str:
+    """Among which chats a repeat is looked for: a client with a session token must get no other session's answer."""
+    return "chat" if only is None else f"chat:{only}"
+
+
+def _wants_stream(incoming: Request) -> bool:
+    return "text/event-stream" in incoming.headers.get("accept", "")

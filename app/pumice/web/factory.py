@@ -1,0 +1,48 @@
+"""The Flask app."""
+
+from flask import Flask
+
+from pumice.settings import Settings
+from pumice.web.api.control import control_blueprint
+from pumice.web.api.health import health_blueprint
+from pumice.web.api.interactions import interactions_blueprint
+from pumice.web.api.openapi import openapi_blueprint
+from pumice.web.api.sessions import sessions_blueprint
+from pumice.web.chat.routes import chat_blueprint
+from pumice.web.hooks.routes import hooks_blueprint
+from pumice.web.http.front import Front, make_front
+from pumice.web.http.paths import keep_slashes
+from pumice.web.http.problems import register_problems
+from pumice.web.http.shortcuts import NoSessions, SingleHostFlask
+from pumice.web.sockets.connection import OpenSockets
+from pumice.web.sockets.routes import register_sockets
+
+BLUEPRINTS = (
+    chat_blueprint,
+    hooks_blueprint,
+    interactions_blueprint,
+    sessions_blueprint,
+    control_blueprint,
+    health_blueprint,
+    openapi_blueprint,
+)
+
+
+def create_app(settings: Settings, front: Front | None = None) -> Flask:
+    """The front for these settings. Its `extensions["pumice.sockets"]` closes all sockets at a restart."""
+    front = front or make_front(settings)
+    sockets = OpenSockets()
+    app = SingleHostFlask("pumice", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_limit
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    keep_slashes(app)
+    app.extensions["pumice.sockets"] = sockets
+    app.extensions["pumice.front"] = front
+    app.session_interface = NoSessions()
+    register_problems(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint(front))
+    register_sockets(app, front, sockets)
+    return app

@@ -1,0 +1,1 @@
+"""What every request needs: its key, its body, its way in, its answer."""

@@ -1,0 +1,66 @@
+"""The parts of a front process, made once and handed to every blueprint."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from pumice.agents.context import new_id
+from pumice.agents.names import AGENT_ID
+from pumice.agents.registry import Registry, load_agents
+from pumice.agents.spec import AgentSpec
+from pumice.errors import UnknownAgent
+from pumice.sessions.connections import StoreConnections
+from pumice.sessions.engine import make_engine
+from pumice.settings import Settings
+from pumice.web.http.auth import KeyCache
+from pumice.web.http.intake import Intake
+from pumice.web.http.subscriber import Subscriber
+from pumice.web.http.waiting import Waiters
+
+STORE_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a request may use."""
+
+    settings: Settings
+    registry: Registry
+    engine: Engine
+    connections: StoreConnections
+    intake: Intake
+    keys: KeyCache
+    replies: Waiters
+    subscriber: Subscriber
+    front_id: str
+
+    def agent(self, agent_id: str) -> AgentSpec:
+        """The agent of this id. Raises `UnknownAgent`."""
+        spec = self.registry.get(agent_id) if AGENT_ID.fullmatch(agent_id) else None
+        if spec is None:
+            raise UnknownAgent(f"There is no agent {agent_id[:63]!r} here.")
+        return spec
+
+
+def make_front(settings: Settings) -> Front:
+    """Make a process's parts; connections are opened when they are first used."""
+    front_id = new_id()
+    subscriber: Subscriber
+
+    def is_live() -> bool:
+        return subscriber.live
+
+    replies = Waiters(settings, is_live)
+    subscriber = Subscriber(settings, front_id, replies.deliver)
+    connections = StoreConnections(settings, STORE_CONNECTIONS)
+    return Front(
+        settings=settings,
+        registry=load_agents(settings.agents),
+        engine=make_engine(settings),
+        connections=connections,
+        intake=Intake(settings, connections),
+        keys=KeyCache(settings, connections),
+        replies=replies,
+        subscriber=subscriber,
+        front_id=front_id,
+    )

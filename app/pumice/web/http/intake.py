@@ -1,0 +1,93 @@
+"""The one way in: backpressure, the agent's policy for a busy session, the group commit, and who is told."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import redis
+
+from pumice.agents.spec import AgentSpec
+from pumice.messaging.events import CONTROL, Event, EventPublisher, Reply
+from pumice.messaging.redis_connection import connect
+from pumice.messaging.wakes import Wake, WakePublisher
+from pumice.sessions.accept import Accepted, NewInteraction
+from pumice.sessions.busy_policy import accept_busy
+from pumice.sessions.connections import StoreConnections
+from pumice.sessions.finished import problem_of
+from pumice.settings import Settings
+from pumice.web.http.group_accept import GroupAccept
+from pumice.web.http.limits import QueueLimits
+
+
+class Intake:
+    """Accepts interactions for a front process."""
+
+    def __init__(self, settings: Settings, connections: StoreConnections) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._wakes = WakePublisher(settings)
+        self._acceptor = GroupAccept(settings, self._wakes)
+        self._limits = QueueLimits(settings, connections)
+        self._events = EventPublisher(settings)
+        self._control = connect(settings.redis_url)
+
+    def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
+        """Accept durably. Raises `TooMany`, `Busy`, `StoreAway`; then nothing was written."""
+        self._limits.enter(wanted.agent_id, wanted.session_id)
+        try:
+            return self._accept(spec, wanted)
+        finally:
+            self._limits.leave(wanted.agent_id, wanted.session_id)
+
+    def _accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
+        policy = spec.cls.on_busy
+        if wanted.kind != "chat" or policy == "queue":
+            return self._acceptor.accept(wanted)
+        if policy == "interrupt":
+            accepted = self._acceptor.accept(wanted)
+            if not accepted.duplicate:
+                self.order({"interrupt": [wanted.agent_id, wanted.session_id], "by": accepted.id})
+            return accepted
+        return self._accept_busy(wanted, policy)
+
+    def _accept_busy(self, wanted: NewInteraction, policy: str) -> Accepted:
+        settings = self._settings
+        with self._connections.borrow() as store:
+            outcome = accept_busy(
+                store, wanted, policy, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
+            )
+        if not outcome.accepted.duplicate:
+            self._wakes.wake([Wake.of(wanted.agent_id, wanted.session_id, wanted.kind)])
+            self.tell_ended(
+                wanted.agent_id, wanted.session_id, outcome.superseded, "skipped", outcome.reason, outcome.accepted.id
+            )
+        return outcome.accepted
+
+    def wake(self, wakes: Iterable[Wake]) -> None:
+        """Have sessions woken."""
+        self._wakes.wake(wakes)
+
+    def tell_ended(
+        self,
+        agent_id: str,
+        session_id: str,
+        ended: Iterable[Any],
+        status: str,
+        reason: str,
+        superseded_by: str | None = None,
+    ) -> None:
+        """Tell streams and waiting requests of interactions that a request ended (rows of id, kind and reply_to)."""
+        for row in ended:
+            problem = problem_of(row.id, status, None, reason, superseded_by).document()
+            fields = {"interactionId": row.id, "kind": row.kind, "error": problem}
+            self._events.publish(Event(agent_id, session_id, "error", fields))
+            if row.reply_to is not None:
+                document = {"id": row.id, "status": status, "result": None, "error": None, "reason": reason}
+                self._events.publish(Reply(row.reply_to, document | {"supersededBy": superseded_by}))
+
+    def order(self, order: dict[str, Any]) -> None:
+        """Send an order to the workers. Lost when Redis is away: orders only make sooner what happens anyway."""
+        try:
+            self._control.publish(CONTROL, orjson.dumps(order))
+        except redis.RedisError:
+            return

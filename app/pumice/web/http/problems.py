@@ -1,0 +1,80 @@
+"""Every error leaves as `application/problem+json`, and nothing of our insides with it."""
+
+import logging
+import math
+from typing import Any
+
+import orjson
+from flask import Flask, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
+
+from pumice.errors import (
+    Internal,
+    InvalidField,
+    Malformed,
+    MethodNotAllowed,
+    Problem,
+    SerializationError,
+    StoreAway,
+    StoreAwayError,
+    TooLarge,
+    UnknownRoute,
+    UnsupportedMedia,
+)
+
+BY_STATUS: dict[int, type[Problem]] = {
+    404: UnknownRoute,
+    405: MethodNotAllowed,
+    413: TooLarge,
+    415: UnsupportedMedia,
+}
+
+log = logging.getLogger("pumice.web")
+
+
+def problem_response(problem: Problem) -> Response:
+    """The response for a problem."""
+    response = Response(orjson.dumps(problem.document()), problem.status, mimetype="application/problem+json")
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(max(math.ceil(problem.retry_after), 1))
+    if problem.status == 401:  # noqa: PLR2004
+        response.headers["WWW-Authenticate"] = 'ApiKey header="x-api-key"'
+    return response
+
+
+def as_problem(error: BaseException) -> Problem:
+    """Any error as a problem; what we did not foresee is logged and becomes a bare 500."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, WebsocketMismatch):
+        return UnknownRoute("Over plain HTTP there is nothing at this address; WebSockets are served under /v1.")
+    if isinstance(error, HTTPException):
+        kind = BY_STATUS.get(error.code or 500, Malformed if (error.code or 500) < 500 else Internal)  # noqa: PLR2004
+        return kind() if kind in {UnknownRoute, MethodNotAllowed, TooLarge} else kind(error.description)
+    if isinstance(error, SerializationError):  # nested deeper than JSON is written
+        return InvalidField(error.field, str(error))
+    if isinstance(error, StoreAwayError):
+        return StoreAway(str(error), retry_after=2)
+    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _store_is_away(error)):
+        return StoreAway(retry_after=2)
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidField("request", "holds text that is not valid Unicode")
+    log.error("request_failed", exc_info=error)
+    return Internal()
+
+
+def _store_is_away(error: DBAPIError) -> bool:
+    return error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "AdminShutdown"}
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error of this Flask app with a problem."""
+
+    @app.errorhandler(Exception)
+    def _answer(error: Exception) -> Any:
+        if isinstance(error, HTTPException) and error.code is not None and error.code < 400:  # noqa: PLR2004
+            return error
+        return problem_response(as_problem(error))

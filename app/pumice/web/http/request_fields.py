@@ -1,0 +1,75 @@
+"""Reading requests: their JSON, the key they carry, the session they name, their idempotency key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Request
+
+from pumice.agents.names import checked_session_id
+from pumice.agents.requests import parse_json
+from pumice.errors import Forbidden, InvalidField, UnsupportedMedia
+from pumice.sessions.accept import temporary_session_id
+from pumice.web.http.shortcuts import read_body
+
+KEY_LIMIT = 255
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The body, which must be a JSON object. Raises `Malformed`, `UnsupportedMedia`, `InvalidField`, and 413."""
+    if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        message = f"The body must be application/json, not {request.mimetype}."
+        raise UnsupportedMedia(message)
+    value = parse_json(read_body(request))
+    if not isinstance(value, dict):
+        raise InvalidField("body", "must be a JSON object")
+    return value
+
+
+def either(source: Mapping[str, Any], camel: str, snake: str) -> Any:
+    """A field under its name or its snake_case name."""
+    return source[camel] if camel in source else source.get(snake)
+
+
+def given_key(request: Request, body: Mapping[str, Any] | None = None) -> str | None:
+    """The API key that came: header `x-api-key`, a bearer token, the query or the body."""
+    authorization = request.headers.get("authorization", "")
+    if authorization[:7].lower() == "bearer ":
+        return authorization[7:].strip()
+    found = request.headers.get("x-api-key") or either(request.args, "apiKey", "api_key")
+    if found is None and body is not None:
+        found = either(body, "apiKey", "api_key")
+    if found is not None and not isinstance(found, str):
+        raise InvalidField("apiKey", "must be a string")
+    return found
+
+
+def chosen_session(request: Request, body: Mapping[str, Any], only: str | None = None) -> tuple[str, bool]:
+    """The session that a chat names, in body, query or header, or a new temporary one; and whether it is one.
+
+    only: the session that the client's token names, if it needs one. Raises `InvalidField`, `Forbidden`.
+    """
+    found = either(body, "sessionId", "session_id")
+    if found is None:
+        found = either(request.args, "sessionId", "session_id")
+    if found is None:
+        found = request.headers.get("x-session-id")
+    if found is None:
+        return (temporary_session_id(), True) if only is None else (checked_session_id(only), False)
+    session_id = checked_session_id(found)
+    if only is not None and only != session_id:
+        raise Forbidden("The session token is for another session.")
+    return session_id, False
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The `Idempotency-Key` header. Raises `InvalidField`."""
+    key = request.headers.get("idempotency-key")
+    return None if key is None else checked_key(key, "Idempotency-Key")
+
+
+def checked_key(key: str, field: str) -> str:
+    """A delivery id or idempotency key, as it can be stored. Raises `InvalidField`."""
+    key = key.strip()
+    if not 1 <= len(key) <= KEY_LIMIT or not key.isprintable():
+        raise InvalidField(field, f"must have 1 to {KEY_LIMIT} printable characters")
+    return key

@@ -1,0 +1,49 @@
+"""Session tokens: JSON Web Tokens (RFC 7519, HS256) by which an author's server lets a client reach one session.
+
+An agent with `require_session_token = True` takes a public key only together with one. Claims: `aud` the agent id,
+`sub` the session id, `exp` the end of its life. The key is the setting SESSION_TOKEN_SECRET.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+from flask import Request
+
+from pumice.agents.spec import AgentSpec
+from pumice.errors import Forbidden, Unauthorized
+from pumice.settings import Settings
+from pumice.web.http.auth import Key
+from pumice.web.http.request_fields import either
+
+
+def given_token(request: Request, body: Mapping[str, Any] | None = None) -> str | None:
+    """The session token that came: header `x-session-token`, query or body."""
+    found = request.headers.get("x-session-token") or either(request.args, "sessionToken", "session_token")
+    if found is None and body is not None:
+        found = either(body, "sessionToken", "session_token")
+    return found if isinstance(found, str) else None
+
+
+def token_session(settings: Settings, spec: AgentSpec, key: Key, token: str | None) -> str | None:
+    """The only session that this client may reach; None when it may reach any.
+
+    Raises `Unauthorized` for a token that is missing, wrong or expired.
+    """
+    if key.kind == "secret" or not spec.cls.require_session_token:
+        return None
+    if token is None:
+        raise Unauthorized("This agent needs a session token (x-session-token).")
+    if not settings.session_token_secret:
+        raise Forbidden("This agent needs session tokens, but SESSION_TOKEN_SECRET is not set.")
+    try:
+        claims = jwt.decode(
+            token,
+            settings.session_token_secret,
+            algorithms=["HS256"],
+            audience=spec.id,
+            options={"require": ["exp", "sub", "aud"]},
+        )
+    except jwt.PyJWTError as error:
+        raise Unauthorized(f"The session token is not valid: {error}") from None
+    return str(claims["sub"])

@@ -1,0 +1,1 @@
+"""Server-sent events, and how an interaction's stream ends."""

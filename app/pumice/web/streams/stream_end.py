@@ -1,0 +1,105 @@
+"""How an interaction ends for those who watch it: by its events or, when they don't come, made up from its reply.
+
+Events come through Redis. With Redis away, or for a repeated request whose events are long gone, there is still the
+finished interaction in Postgres, for which `Waiters` looks.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pumice.sessions.finished import problem_of
+from pumice.web.http.subscriber import Deliver
+from pumice.web.http.waiting import Waiter, Waiters
+
+ENDS = ("done", "error")
+LATE = 0.3
+"""Seconds that the events of a finished interaction may lag behind its reply before they are made up from it."""
+REMEMBERED = 100
+"""How many stream_ends that were made up are remembered, to drop the events themselves when Redis brings them later."""
+TOLD = tuple(b'{"type":"%s"' % kind for kind in (b"message", b"done", b"error"))
+"""How the events that tell of an ending begin; see `Event.encode`."""
+
+
+def ending(document: dict[str, Any], kind: str, *, has_message: bool = False) -> Iterator[dict[str, Any]]:
+    """The last events of a finished interaction; without the message, if that came."""
+    fields = {"interactionId": document["id"]}
+    status = document["status"]
+    if status != "done":
+        error, reason = document.get("error"), document.get("reason")
+        problem = problem_of(document["id"], status, error, reason, document.get("supersededBy"))
+        yield {"type": "error", **fields, "kind": kind, "error": problem.document()}
+        return
+    if kind == "chat" and not has_message:
+        yield {"type": "message", **fields, **document["result"]}
+    yield {"type": "done", **fields, "kind": kind, "status": status}
+
+
+@dataclass(slots=True)
+class _Expected:
+    waiter: Waiter
+    kind: str
+    has_message: bool = False
+
+
+class StreamEnds:
+    """The interactions of one socket that have not ended for it yet."""
+
+    def __init__(self, replies: Waiters, deliver: Deliver, make_up: Callable[[dict[str, Any]], None]) -> None:
+        """`deliver` takes session events, `make_up` what is made up in their place."""
+        self._replies = replies
+        self._deliver = deliver
+        self._make_up = make_up
+        self._open: dict[str, _Expected] = {}
+        self._made_up: deque[str] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+
+    def expect(self, interaction_id: str, kind: str) -> None:
+        """See to it that this interaction's ending is delivered."""
+        with self._lock:
+            self._open[interaction_id] = _Expected(self._replies.expect(interaction_id, on_over=self._over), kind)
+
+    def take(self, event_id: str, event: bytes) -> None:
+        """Deliver a session event, unless it was made up before."""
+        if (self._open or self._made_up) and event.startswith(TOLD) and not self._note(orjson.loads(event)):
+            return
+        self._deliver(event_id, event)
+
+    def close(self) -> None:
+        """Expect nothing any more."""
+        for interaction_id in list(self._open):
+            self._forget(interaction_id)
+
+    def _note(self, event: dict[str, Any]) -> bool:
+        interaction_id = event.get("interactionId", "")
+        if interaction_id in self._made_up:
+            return False
+        if event["type"] in ENDS:
+            self._forget(interaction_id)
+        elif expected := self._open.get(interaction_id):
+            expected.has_message = True
+        return True
+
+    def _forget(self, interaction_id: str) -> _Expected | None:
+        with self._lock:
+            expected = self._open.pop(interaction_id, None)
+        if expected is not None:
+            self._replies.forget(expected.waiter)
+        return expected
+
+    def _over(self, waiter: Waiter) -> None:
+        timer = threading.Timer(LATE, self._finish, [waiter])
+        timer.daemon = True
+        timer.start()
+
+    def _finish(self, waiter: Waiter) -> None:
+        expected = self._forget(waiter.interaction_id)
+        if expected is None or waiter.document is None:
+            return
+        self._made_up.append(waiter.interaction_id)
+        for frame in ending(waiter.document, expected.kind, has_message=expected.has_message):
+            self._make_up(frame)

@@ -1,1 +1,0 @@
-"""Alembic migrations, applied by `pumice db upgrade`."""

@@ -1,0 +1,122 @@
+"""Beat: a Celery scheduler that inserts each due tick once and has it fanned out.
+
+Any number of beats may run: the tick's primary key decides. The tick is inserted before anything is published, so a
+publish that fails costs nothing; rescue goes on with ticks that stand still. Time comes from Postgres.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+from celery.beat import Scheduler
+from croniter import croniter
+
+from pumice.agents.registry import Registry, load_agents
+from pumice.agents.spec import Job
+from pumice.errors import StoreAwayError
+from pumice.messaging.wakes import WakePublisher
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
+from pumice.settings import Settings
+
+NOW: LiteralString = "select clock_timestamp() as now"
+"""The time."""
+
+log = logging.getLogger("pumice.beat")
+
+
+def next_due(job: Job, after: datetime) -> datetime:
+    """The job's first due time after `after`, in UTC, read in the job's timezone.
+
+    A time of day that the clocks skip is due when they have skipped it; one that comes twice only the first time,
+    unless the expression's minute or hour begins with `*` (as in crontab(5)).
+    """
+    dues = croniter(job.cron, after.astimezone(job.zone))
+    return _first(job, dues, dues.all_next(datetime))
+
+
+def latest_missed(job: Job, last: datetime, now: datetime, catch_up: float) -> datetime | None:
+    """The job's newest due time in (last, now] that is at most `catch_up` seconds old; None when there is none."""
+    start = max(last, now - timedelta(seconds=catch_up))
+    dues = croniter(job.cron, (now + timedelta(microseconds=1)).astimezone(job.zone))
+    due = _first(job, dues, dues.all_prev(datetime))
+    return due if start < due <= now else None
+
+
+def _first(job: Job, cron: croniter, dues: Iterator[datetime]) -> datetime:
+    """The first of these due times that is not one of the day's times coming again, in UTC."""
+    comes_again = not any(field.startswith("*") for field in cron.expressions[:2])
+    found = (due.astimezone(UTC) for due in dues)
+    return next(due for due in found if not (comes_again and due.astimezone(job.zone).fold))
+
+
+class Clock:
+    """Which jobs are due when."""
+
+    def __init__(self, registry: Registry, catch_up: float) -> None:
+        self._jobs = {(spec.id, job.name): job for spec in registry.values() for job in spec.jobs.values()}
+        self._catch_up = catch_up
+        self._due: dict[tuple[str, str], datetime] = {}
+
+    def start(self, last: dict[tuple[str, str], datetime], now: datetime) -> None:
+        """Begin at `now`, with the latest due time that each job missed since its last tick."""
+        for key, job in self._jobs.items():
+            missed = latest_missed(job, last[key], now, self._catch_up) if key in last else None
+            self._due[key] = missed or next_due(job, now)
+
+    def take_due(self, now: datetime) -> Iterable[Tick]:
+        """The due times up to `now`, each once; of several missed ones of a job, the latest."""
+        for key, due in self._due.items():
+            if due <= now:
+                job = self._jobs[key]
+                yield Tick(*key, latest_missed(job, due, now, self._catch_up) or due)
+                self._due[key] = next_due(job, now)
+
+    @property
+    def next(self) -> datetime | None:
+        """The next due time of all."""
+        return min(self._due.values(), default=None)
+
+
+class TickScheduler(Scheduler):  # type: ignore[misc]
+    """Celery beat's scheduler. It has no entries of Celery's own: jobs are declared on agents."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        settings: Settings = self.app.settings
+        self._store = StoreConnection(settings)
+        self._wakes = WakePublisher(settings)
+        self._clock = Clock(load_agents(settings.agents), settings.job_catch_up)
+        self._pending: list[Tick] = []
+        self._started = False
+
+    def setup_schedule(self) -> None:
+        """Nothing: the schedule is in the agents."""
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Insert what is due. Returns the seconds until the next call."""
+        try:
+            now = self._store.fetch(NOW)[0].now
+            if not self._started:
+                self._clock.start(last_ticks(self._store), now)
+                self._started = True
+            self._pending += self._clock.take_due(now)
+            if self._pending:
+                self._insert()
+        except StoreAwayError as error:
+            log.warning("beat_waits error=%s", error)
+            return 1.0
+        following = self._clock.next
+        return 1.0 if following is None else min(max((following - now).total_seconds(), 0.0), 1.0)
+
+    def _insert(self) -> None:
+        for tick in insert_ticks(self._store, self._pending):
+            log.info("tick agent=%s job=%s scheduled_for=%s", tick.agent_id, tick.job, tick.stamp)
+            self._wakes.fan_out(tick.agent_id, tick.job, tick.stamp)
+        self._pending = []
+
+    def close(self) -> None:
+        """Publish what is left."""
+        self._wakes.stop()
+        super().close()

@@ -1,0 +1,106 @@
+"""The Celery app of workers and beat. Wakes are disposable, so: no results, early acks, JSON only."""
+
+import logging
+import os
+import threading
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Queue
+
+from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, transport_for
+from pumice.settings import QUEUES, Settings
+from pumice_workers.worker_process import WorkerProcess
+
+log = logging.getLogger("pumice.worker")
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery app for these settings."""
+    app = Celery("pumice", broker=settings.broker, include=["pumice_workers.tasks"])
+    app.conf.update(
+        task_queues=[Queue(name, durable=True) for name in QUEUES],
+        task_default_queue="hooks",
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_limit=2,
+        broker_transport=transport_for(settings.broker),
+        broker_transport_options=TRANSPORT_OPTIONS,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_redirect_stdouts=False,
+        worker_consumer="pumice_workers.consumer:Consumer",
+        beat_max_loop_interval=1,
+        beat_scheduler="pumice_workers.beat:TickScheduler",
+    )
+    app.settings = settings
+    return app
+
+
+class _Process:
+    """This process's runtime: made on first use, and made anew in a forked child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runtime: WorkerProcess | None = None
+        self._pid = 0
+
+    def runtime(self) -> WorkerProcess:
+        """The runtime of this process."""
+        with self._lock:
+            if self._runtime is None or self._pid != os.getpid():
+                self._runtime, self._pid = WorkerProcess(celery.settings), os.getpid()
+                self._runtime.start()
+            return self._runtime
+
+    def stop(self) -> bool:
+        """Stop the runtime, if this process has one. Returns whether all turns were finished."""
+        runtime = self._runtime if self._pid == os.getpid() else None
+        return runtime.stop() if runtime is not None else True
+
+
+celery = make_celery(Settings.from_env())
+process = _Process()
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    level = celery.settings.log_level.upper()
+    logging.basicConfig(level=level, format="%(levelname).1s %(name)s %(message)s")
+    logging.getLogger("celery").setLevel("WARNING")
+    logging.getLogger("celery.worker.consumer").setLevel("INFO")
+
+
+@signals.worker_ready.connect
+def _on_worker_ready(**_: Any) -> None:
+    if celery.settings.worker_pool != "prefork":
+        process.runtime()
+
+
+@signals.worker_process_init.connect
+def _on_process_init(**_: Any) -> None:
+    process.runtime()
+
+
+@signals.worker_shutting_down.connect
+def _on_shutting_down(**_: Any) -> None:
+    """Give the turns their time in a thread; Celery's own wait has no end, so leave hard when ours is over."""
+
+    def leave() -> None:
+        if not process.stop():
+            os._exit(0)
+
+    if celery.settings.worker_pool != "prefork":
+        threading.Thread(target=leave, name="pumice-stop").start()
+
+
+@signals.worker_process_shutdown.connect
+def _on_process_shutdown(**_: Any) -> None:
+    process.stop()

@@ -1,0 +1,41 @@
+"""Ending a running chat for a newer one, keeping what it streamed.
+
+An async turn is cancelled; a sync one ends at its next chunk, or runs to its end if it does not stream; one that has
+not begun does not begin.
+"""
+
+import orjson
+
+from pumice.agents.messages import Message
+from pumice.agents.turn import Outcome, Work
+from pumice_workers.event_loop import EventLoop
+from pumice_workers.session_run import SessionRun
+
+
+class Interrupted(BaseException):
+    """A chat was interrupted; not an `Exception`, so that no handler catches it."""
+
+
+def interrupted(run: SessionRun, work: Work) -> Outcome:
+    """The outcome of an interrupted chat: what was said and what was streamed is kept, the state is not."""
+    run.live.discard()
+    partial = "".join(run.live.turn.partial) if run.live.turn else ""
+    payload = orjson.loads(work.payload)
+    messages = [Message(one["role"], one["content"]) for one in payload["messages"]]
+    if partial:
+        messages.append(Message("assistant", partial, {"interrupted": True}))
+    replaces = payload.get("history") == "replace"
+    return Outcome(work, "cancelled", messages=messages, replaces_history=replaces, superseded_by=run.interrupted_by)
+
+
+def interrupt(run: SessionRun, by: str, loop: EventLoop) -> None:
+    """Have a run's chat end for a newer one, whose interaction id is `by`.
+
+    Orders may come late: by the ids, which are ordered by time, they are ignored.
+    """
+    work = run.current or run.claimed.work[0]
+    if run.submitted or work.kind != "chat" or by <= work.id:
+        return
+    run.interrupted_by = by
+    if run.turn_task is not None:
+        loop.cancel(run.turn_task)

@@ -1,0 +1,131 @@
+"""The rescue loop of a worker process: its presence, and each second, if elected, one pass of rescue."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Any, LiteralString
+
+import psycopg
+
+from pumice.errors import StoreAwayError
+from pumice.messaging.events import Event, EventPublisher, Reply
+from pumice.messaging.wakes import Wake, WakePublisher
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.finished import problem_of
+from pumice.sessions.rescue import WORKER_LOCKS, Findings, rescue
+from pumice.sessions.sweep import sweep
+from pumice.settings import Settings
+from pumice_workers.wake_runner import WakeRunner
+
+INTERVAL = 1.0
+SWEEP_EVERY = 5.0
+
+REGISTER: LiteralString = "insert into workers (name, holds_lock) values (%(name)s, %(lock)s) returning id"
+"""A new worker process."""
+
+LOCK: LiteralString = "select pg_advisory_lock(%s, %s::bigint::int)"
+"""Held while the process and its connection live, so that rescue sees at once when it is gone."""
+
+TAKE_BACK: LiteralString = "select pg_try_advisory_lock(%s, id::int) as locked from workers where id = %s"
+"""Takes the lock again after a lost connection; no row: the worker was given up, and its leases with it."""
+
+SEEN: LiteralString = "update workers set seen_at = now() where id = %s returning id"
+"""Says that the worker lives."""
+
+log = logging.getLogger("pumice.rescue")
+
+
+class RescueLoop:
+    """A thread that keeps this worker's presence and rescues."""
+
+    def __init__(self, settings: Settings, runner: WakeRunner, events: EventPublisher, wakes: WakePublisher) -> None:
+        self._settings = settings
+        self._runner = runner
+        self._events = events
+        self._wakes = wakes
+        self._store = StoreConnection(settings)
+        self._registered_on: Any = None
+        self._swept = 0.0
+        self._stop = threading.Event()
+        self.ready = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread. `ready` is set when the worker has its id."""
+        threading.Thread(target=self._run, name="pumice-rescue", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the thread and the presence."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._be_present()
+                self._pass()
+            except StoreAwayError as error:
+                log.warning("rescue_waits error=%s", error)
+            except psycopg.Error:
+                log.exception("rescue_failed")
+                self._store.close()
+            self._stop.wait(INTERVAL)
+        self._store.close()
+
+    def _be_present(self) -> None:
+        """Have a row and, unless connections are pooled, its advisory lock on this very connection.
+
+        The row and its id survive a lost connection, so that the turns under way are not taken for a dead worker's.
+        """
+        same = self._store.connection is self._registered_on
+        if same and self._store.fetch(SEEN, (self._runner.worker_id,)):
+            return
+        holds_lock = not self._settings.database_pooled
+        if holds_lock and self._runner.worker_id and not same:
+            taken = self._store.fetch(TAKE_BACK, (WORKER_LOCKS, self._runner.worker_id))
+            if taken:
+                # Not locked: the server has not noticed yet that the old connection is gone.
+                self._registered_on = self._store.connection if taken[0].locked else None
+                return
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        with self._store.transaction() as connection:
+            worker_id = connection.execute(REGISTER, {"name": name, "lock": holds_lock}).fetchall()[0].id
+            if holds_lock:
+                connection.execute(LOCK, (WORKER_LOCKS, worker_id))
+        self._registered_on = self._store.connection
+        self._runner.worker_id = worker_id
+        self.ready.set()
+
+    def _pass(self) -> None:
+        findings = rescue(self._store, crash_limit=self._settings.crash_limit)
+        if findings is None:
+            return
+        self._wakes.wake(Wake.of(*wake) for wake in findings.wakes)
+        self._wakes.wake(Wake.of(*wake, alone=True) for wake in findings.alone)
+        for tick in findings.ticks:
+            self._wakes.fan_out(tick.agent_id, tick.job, tick.scheduled_for.isoformat())
+        for row in findings.dead:
+            self._events.publish(*_death_notice(row))
+        _log(findings)
+        if time.monotonic() - self._swept > SWEEP_EVERY:
+            self._swept = time.monotonic()
+            sweep(self._store, retention_days=self._settings.retention_days)
+
+
+def _death_notice(row: Any) -> list[Event | Reply]:
+    error = {"type": "WorkerLost", "message": f"its worker was lost {row.attempts} times"}
+    problem = problem_of(row.id, row.status, error, error["message"]).document()
+    fields = {"interactionId": row.id, "kind": row.kind, "error": problem}
+    notice: list[Event | Reply] = [Event(row.agent_id, row.session_id, "error", fields)]
+    if row.reply_to is not None:
+        notice.append(Reply(row.reply_to, {"id": row.id, "status": row.status, "result": None, "error": error}))
+    return notice
+
+
+def _log(findings: Findings) -> None:
+    for row in findings.dead:
+        log.error(
+            "dead agent=%s session=%s interaction=%s attempts=%d", row.agent_id, row.session_id, row.id, row.attempts
+        )
+    if findings.wakes or findings.alone or findings.ticks:
+        log.info("rescued woken=%d crashed=%d ticks=%d", len(findings.wakes), len(findings.alone), len(findings.ticks))

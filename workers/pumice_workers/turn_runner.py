@@ -1,0 +1,77 @@
+"""Running one turn of a leased session, with what it needs of the worker: messages, a large body, events, an end."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from pumice.agents.context import Emit, History
+from pumice.agents.failures import failure_of
+from pumice.agents.messages import Message
+from pumice.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from pumice.errors import StoreAwayError
+from pumice.messaging.events import Event
+from pumice.sessions.claim import ClaimedSession, load_body, load_messages
+from pumice_workers.interrupts import Interrupted, interrupted
+from pumice_workers.services import Services
+from pumice_workers.session_run import SessionRun
+
+
+class TurnRunner:
+    """Runs turns with the services of one worker process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def live(self, one: ClaimedSession) -> LiveSession:
+        """The session in memory; its messages are read when an agent first looks at them."""
+        spec = self._services.registry[one.lease.agent_id]
+
+        def load() -> list[Message]:
+            with self._services.connections.borrow() as store:
+                return [Message(row.role, row.content, row.data) for row in load_messages(store, one, spec.cls.history)]
+
+        return LiveSession(spec, one.lease.session_id, one.state, History(load))
+
+    def on_thread(self, run: SessionRun, work: Work) -> Outcome:
+        """Run a turn whose handlers are sync; what `run_turn` does not answer for becomes a failed outcome too."""
+        try:
+            return drive(self._turn(run, work))
+        except Interrupted:
+            return interrupted(run, work)
+        except Exception as error:
+            run.live.discard()
+            return Outcome(work, "failed", failure=failure_of(error, attempt=work.attempts + 1))
+
+    async def on_loop(self, run: SessionRun, work: Work) -> Outcome:
+        """Run a turn on the event loop; an interruption cancels it. Raises `asyncio.CancelledError` for any other."""
+        run.turn_task = asyncio.ensure_future(self._turn(run, work))
+        try:
+            return await run.turn_task
+        except (asyncio.CancelledError, Interrupted):
+            if run.interrupted_by is None:
+                raise
+            return interrupted(run, work)
+
+    async def _turn(self, run: SessionRun, work: Work) -> Outcome:
+        if run.interrupted_by is not None:
+            raise Interrupted
+        try:
+            if work.id in run.claimed.large_bodies:
+                with self._services.connections.borrow() as store:
+                    work = replace(work, body=load_body(store, work.id))
+        except StoreAwayError as error:
+            failure = failure_of(error, attempt=work.attempts + 1)
+            return Outcome(work, failure.status, failure=failure)
+        return await run_turn(run.live, work, self._emit(run, work))
+
+    def _emit(self, run: SessionRun, work: Work) -> Emit:
+        lease, attempt = run.lease, work.attempts + 1
+
+        def emit(kind: str, fields: dict[str, Any]) -> None:
+            if run.interrupted_by is not None and kind == "delta":
+                raise Interrupted
+            if not run.lost and run.current is not None and run.current.id == work.id:
+                known = {"interactionId": work.id, "attempt": attempt}
+                self._services.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
+
+        return emit

@@ -1,0 +1,243 @@
+"""The runner: from a wake to committed turns. Knows no Celery.
+
+A wake's sessions are claimed together. Sessions whose turns need the event loop are handed to it and run there side by
+side; the others run here, one after the other. What is finished goes to the committer; when all of it is committed,
+sessions that had more work than one claim takes are claimed again, and the others are looked at once more (`again`):
+wakes for what arrived meanwhile found them leased.
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from pumice.agents.turn import Outcome, Work
+from pumice.errors import StoreAwayError
+from pumice.messaging.wakes import QUEUE_OF_KIND
+from pumice.sessions.claim import Wanted, announce, claim, release, wake_soon
+from pumice_workers.committer import Finished
+from pumice_workers.probation import ProbationGate
+from pumice_workers.services import Services
+from pumice_workers.session_run import SessionRun, SessionRuns
+from pumice_workers.turn_runner import TurnRunner
+from pumice_workers.waiting_sessions import WaitingSessions
+
+TURNS_PER_CLAIM = 400
+"""Interactions that one claim takes at the most, over all its sessions: what bounds a worker's memory."""
+LEAST_TURNS = 4
+COMMIT_WAIT = 90.0
+LOOP_GRACE = 5.0
+"""Seconds past its limit that an async turn has to end by itself before it is abandoned."""
+
+log = logging.getLogger("pumice.turns")
+
+
+class WakeRunner:
+    """Runs wakes, on as many threads as Celery has."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._execution = TurnRunner(services)
+        self._tokens = itertools.count(1)
+        self._gate = ProbationGate()
+        self.worker_id = 0
+        self.stopping = False
+        self.runs = SessionRuns()
+        self.batches: set[WaitingSessions] = set()
+
+    def run_wake(self, keys: Sequence[Sequence[str]]) -> None:
+        """Run what is due in the sessions named, as `(agent_id, session_id)`. Failures are logged: rescue retries."""
+        known = self._services.registry
+        limit = max(TURNS_PER_CLAIM // (len(keys) or 1), LEAST_TURNS)
+        wanted = [self._wanted(agent_id, session_id, limit) for agent_id, session_id in keys if agent_id in known]
+        try:
+            while wanted and not self.stopping:
+                wanted = self._run_once(wanted)
+            if wanted:
+                self._leave_to_others([(one.agent_id, one.session_id) for one in wanted])
+        except StoreAwayError as error:
+            log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(wanted), error)
+
+    def _wanted(self, agent_id: str, session_id: str, limit: int) -> Wanted:
+        one_by_one = self._services.registry[agent_id].cls.on_busy != "queue"
+        return Wanted(agent_id, session_id, 1 if one_by_one else limit)
+
+    def _run_once(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Claim and run. Returns the sessions that had as much work as one claim takes."""
+        on_loop, here = self._claim(wanted)
+        for run in on_loop:
+            self._services.loop.spawn(self._run_async(run))
+        if not here:
+            return []
+        batch = WaitingSessions(here)
+        self.batches.add(batch)
+        started = []
+        try:
+            while run_next := batch.take():
+                started.append((run_next, self._run_sync(run_next, batch)))
+        finally:
+            self.batches.discard(batch)
+        self._services.committer.flush()
+        held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.lost]
+        limits = {(one.agent_id, one.session_id): one for one in wanted}
+        full, others = [], []
+        for run in held:
+            key = run.lease.agent_id, run.lease.session_id
+            if len(run.claimed.work) >= limits[key].limit:
+                full.append(limits[key])
+            else:
+                others.append(key)
+        self._services.recheck.add(others)
+        return full
+
+    def _claim(self, wanted: Sequence[Wanted]) -> tuple[list[SessionRun], list[SessionRun]]:
+        """Claim the sessions. Returns the runs for the event loop and those for this thread."""
+        token = (self.worker_id << 32) | next(self._tokens)
+        lease_seconds = self._services.settings.lease_seconds
+        with self._services.connections.borrow() as store:
+            claimed = claim(store, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds)
+        now = time.monotonic()
+        on_loop: list[SessionRun] = []
+        here: list[SessionRun] = []
+        if idle := [one.lease for one in claimed if not one.work]:
+            with self._services.connections.borrow() as store:
+                release(store, idle)
+            self._services.recheck.add((one.agent_id, one.session_id) for one in idle)
+        for one in claimed:
+            if not one.work:
+                continue
+            run = SessionRun(one, self._execution.live(one), now)
+            if run.live.spec.cls.on_busy == "interrupt":
+                run.interrupted_by = one.newer_chat
+            self.runs.add(run)
+            (on_loop if _needs_loop(run) else here).append(run)
+        return on_loop, here
+
+    def _run_sync(self, run: SessionRun, batch: WaitingSessions) -> threading.Event:
+        """Run a session's turns on this thread. Returns the event that says they are committed or lost."""
+        over = threading.Event()
+
+        def settle(held: bool) -> None:
+            self._settle(run, held)
+            over.set()
+
+        work = run.claimed.work
+        for place, one in enumerate(work):
+            if run.lost or not self._may_start(run, one):
+                self._gate.leave(run)
+                break
+            run.begin(one, run.live.spec.handler(one.kind, one.name))
+            outcome = self._execution.on_thread(run, one)
+            self._gate.leave(run)
+            if not run.finish():
+                break
+            last = place == len(work) - 1
+            if self._submit(run, outcome, settle, last=last, flushes=last and not batch.waiting):
+                return over
+        settle(False)
+        return over
+
+    async def _run_async(self, run: SessionRun) -> None:
+        """Run a session's turns on the event loop, wait for their commit, and look once more."""
+        loop = asyncio.get_running_loop()
+        committed: asyncio.Future[bool] = loop.create_future()
+
+        def settle(held: bool) -> None:
+            self._settle(run, held)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_answer, committed, held)
+
+        run.task = asyncio.current_task()
+        work = run.claimed.work
+        try:
+            for place, one in enumerate(work):
+                probation = run.claimed.probation
+                if run.lost or (probation and not await asyncio.to_thread(self._may_start, run, one)):
+                    break
+                run.begin(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
+                outcome = await self._execution.on_loop(run, one)
+                self._gate.leave(run)
+                if not run.finish() or self._submit(run, outcome, settle, last=place == len(work) - 1):
+                    break
+            if not run.lost and await committed and not self.stopping:
+                self._services.recheck.add([(run.lease.agent_id, run.lease.session_id)])
+        finally:
+            self._gate.leave(run)
+            if not committed.done() and not run.submitted:
+                self._settle(run, held=False)
+
+    def _settle(self, run: SessionRun, held: bool) -> None:
+        if not held:
+            run.take_away()
+        self.runs.remove(run)
+
+    def _may_start(self, run: SessionRun, work: Work) -> bool:
+        """Announce a suspect's turn and wait for its place. Returns false when the lease is lost."""
+        if not run.claimed.probation:
+            return True
+        self._gate.enter(run)
+        try:
+            with self._services.connections.borrow() as store:
+                return announce(store, run.lease, work.id)
+        except StoreAwayError as error:
+            log.warning("not_announced session=%s error=%s", run.lease.session_id, error)
+            self.hand_back([run])
+            return False
+
+    def _submit(
+        self, run: SessionRun, outcome: Outcome, settle: Callable[[bool], None], *, last: bool, flushes: bool = False
+    ) -> bool:
+        """Give an outcome to the committer. Returns whether it was the last: the lease goes back with it.
+
+        flushes: the caller has it committed itself, at once.
+        """
+        failure = outcome.failure
+        last = last or (outcome.status == "retry" and failure is not None and failure.blocking)
+        part = run.part(outcome, release=last)
+        awaited = outcome.work.reply_to is not None or outcome.work.kind in {"chat", "socket"}
+        run.submitted = run.submitted or last
+        self._services.committer.add(Finished(part, settle if last else _ignore), urgent=awaited and not flushes)
+        return last
+
+    def hand_back(self, runs: Sequence[SessionRun]) -> None:
+        """Give leases back without a turn and wake their sessions again, for other workers."""
+        mine = [run for run in runs if run.take_away()]
+        if not mine:
+            return
+        try:
+            with self._services.connections.borrow() as store:
+                release(store, [run.lease for run in mine])
+        except StoreAwayError as error:
+            log.warning("hand_back_failed sessions=%d error=%s", len(mine), error)
+        for run in mine:
+            self.runs.remove(run)
+        keys = [(run.lease.agent_id, run.lease.session_id) for run in mine]
+        if self.stopping:
+            self._leave_to_others(keys)
+        else:
+            self._services.wakes.spread(keys, QUEUE_OF_KIND[mine[0].claimed.work[0].kind])
+
+    def _leave_to_others(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Have rescue wake sessions that this process, which is stopping, does not run: it could take its own wakes."""
+        try:
+            with self._services.connections.borrow() as store:
+                wake_soon(store, keys)
+        except StoreAwayError as error:
+            log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(keys), error)
+
+
+def _needs_loop(run: SessionRun) -> bool:
+    spec = run.live.spec
+    handlers = (spec.handler(work.kind, work.name) for work in run.claimed.work)
+    return any(handler is not None and spec.needs_loop(handler) for handler in handlers)
+
+
+def _answer(future: "asyncio.Future[bool]", held: bool) -> None:
+    if not future.done():
+        future.set_result(held)
+
+
+def _ignore(_held: bool) -> None:
+    """A part that nobody waits for."""

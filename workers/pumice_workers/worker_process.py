@@ -1,0 +1,127 @@
+"""Everything a worker process has, made after the fork: connections, publishers, event loop, runner and its threads."""
+
+import gc
+import logging
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from pumice.agents.registry import load_agents
+from pumice.messaging.events import EventPublisher
+from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher
+from pumice.messaging.writers import Message
+from pumice.sessions.connections import StoreConnection, StoreConnections
+from pumice.sessions.ticks import Tick, fan_out_page, run_static
+from pumice.settings import Settings
+from pumice_workers.committer import Committer
+from pumice_workers.control_listener import ControlListener
+from pumice_workers.event_loop import EventLoop
+from pumice_workers.recheck import Recheck
+from pumice_workers.rescue_loop import RescueLoop
+from pumice_workers.services import Services
+from pumice_workers.wake_runner import WakeRunner
+from pumice_workers.watcher import Watcher
+
+CLAIM_LANES = 8
+"""Connections for claims and loads of one process; threads wait for one for less than a millisecond."""
+
+SWITCH_INTERVAL = 0.001
+"""Seconds that a thread may keep the interpreter from the others; a turn passes through several."""
+GARBAGE = 20_000, 20, 50
+"""When Python looks for cyclic garbage. A wake of a hundred sessions makes thousands of objects that all live until its
+commit: at Python's own thresholds (700, 10, 10), scanning them took a third of a worker's time in a fan-out."""
+MOST_INSTEAD = 1_000
+"""Wakes that may wait to be run here while the broker is away."""
+
+log = logging.getLogger("pumice.worker")
+
+
+class WorkerProcess:
+    """One worker process's services, started and stopped together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry = load_agents(settings.agents)
+        self.wakes = WakePublisher(settings, self._run_instead)
+        self.events = EventPublisher(settings)
+        self.committer = Committer(settings, self.events, self.wakes)
+        connections = StoreConnections(settings, min(CLAIM_LANES, settings.worker_concurrency), durable=False)
+        loop = EventLoop(settings.worker_async_limit, settings.worker_concurrency)
+        self.recheck = Recheck(settings, self.wakes.wake)
+        self.services = Services(
+            settings, self.registry, connections, self.committer, self.events, self.wakes, self.recheck, loop
+        )
+        self.runner = WakeRunner(self.services)
+        self.watcher = Watcher(self.services, self.runner)
+        self.control = ControlListener(self.services, self.runner, self.watcher)
+        self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
+        self._places = threading.BoundedSemaphore(MOST_INSTEAD)
+        self._tick_lane = StoreConnection(settings)
+        self._tick_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the threads."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
+        self.rescue.start()
+        self.watcher.start()
+        self.control.start()
+        log.info("worker_started pid=%d agents=%s", os.getpid(), ",".join(self.registry))
+
+    def run_sessions(self, keys: list[list[str]]) -> None:
+        """Run the sessions of a wake."""
+        self.rescue.ready.wait()
+        self.runner.run_wake(keys)
+
+    def fan_out(self, tick: Tick) -> None:
+        """Fan a tick out, page by page, waking each page's sessions."""
+        spec = self.registry.get(tick.agent_id)
+        job = spec.jobs.get(tick.job) if spec else None
+        if job is None:
+            log.warning("tick_unknown agent=%s job=%s", tick.agent_id, tick.job)
+            return
+        settings = self.settings
+        with self._tick_lock:
+            if job.static:
+                session_id = run_static(
+                    self._tick_lane, tick, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
+                )
+                self.wakes.wake([Wake.of(tick.agent_id, session_id, "job")])
+                return
+            while (page := fan_out_page(self._tick_lane, tick, skip_overlap=job.skip_overlap)) is not None:
+                self.wakes.wake(Wake.of(tick.agent_id, session_id, "job") for session_id in page)
+
+    def _run_instead(self, messages: list[Message]) -> None:
+        """Run here what the broker does not take. What finds no place is woken again by rescue."""
+        for _, task, arguments in messages:
+            if not self.runner.stopping and self._places.acquire(blocking=False):
+                run = self.run_sessions if task == RUN_SESSIONS else self._fan_out_named
+                self._instead.submit(run, *arguments).add_done_callback(lambda _: self._places.release())
+
+    def _fan_out_named(self, agent_id: str, job: str, scheduled_for: str) -> None:
+        self.fan_out(Tick(agent_id, job, datetime.fromisoformat(scheduled_for)))
+
+    def stop(self) -> bool:
+        """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
+        self.runner.stopping = True
+        self._instead.shutdown(wait=False, cancel_futures=True)
+        finished = self.runner.runs.wait_empty(self.settings.shutdown_timeout)
+        if not finished:
+            left = list(self.runner.runs)
+            log.warning("turns_handed_back count=%d", len(left))
+            for run in left:
+                if run.task is not None:
+                    self.services.loop.cancel(run.task)
+            self.runner.hand_back(left)
+        self.committer.stop()
+        self.recheck.stop()
+        self.watcher.stop()
+        self.rescue.stop()
+        self.events.stop()
+        self.wakes.stop()
+        return finished
