@@ -49,14 +49,14 @@ def test_the_commit_is_refused_also_when_no_order_reaches_the_worker(control, pl
     running = accept(plain, f"gate:{gate}", session)
     gate.reached()
     store = StoreConnection(Settings.from_env({"DATABASE_URL": control.database_url}))
-    done = cancel_in_store(store, "plain", session, queued=False, reason="in the store only")
+    done = cancel_in_store(store, "plain", session, queued=False)
     store.close()
     assert done is not None
-    assert [row.id for row in done.interactions] == [running]
+    assert [one.id for one, _ in done.interactions] == [running]
     gate.open()
     assert plain.reply("on", session) == "1: on"
     assert plain.state(session)["turns"] == 1
-    assert plain.interaction(running).json()["reason"] == "in the store only"
+    assert plain.interaction(running).json()["reason"] == "cancelled through the API"
 
 
 def test_a_sync_turn_holds_up_nothing_and_changes_nothing(plain, tmp_path):

@@ -80,7 +80,7 @@ def test_one_is_retried(control, flaky):
     after = flaky.finished(one)
     assert (after["status"], after["attempts"], after["error"]) == ("done", 1, None)
     assert after["errors"][:2] == before["errors"]
-    assert after["errors"][2] == {"type": "Retried", "message": "queued again by an operator"}
+    assert after["errors"][2] == {"code": "retried", "type": "Retried", "message": "queued again by an operator"}
     assert flaky.state(session) == {"seen": ["fine"]}
     assert given_up(flaky, sessionId=session) == []
 

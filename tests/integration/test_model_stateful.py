@@ -225,8 +225,8 @@ class Protocol(RuleBasedStateMachine):
         session = self.model.sessions[name]
         running = session.holder.items[session.holder.place :] if session.holder else []
         closing = [item for item in session.items if item.status == "queued" and (queued or item in running[:1])]
-        outcome = cancel(self.store, AGENT, name, queued=queued, reason="a test")
-        assert sorted(row.id for row in (outcome.interactions if outcome is not None else [])) == sorted(
+        outcome = cancel(self.store, AGENT, name, queued=queued)
+        assert sorted(one.id for one, _ in (outcome.interactions if outcome is not None else [])) == sorted(
             item.id for item in closing
         )
         for item in closing:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pumice.sessions.claim import announce
-from pumice.sessions.rescue import ELECTION, WORKER_LOCKS, rescue
+from pumice.sessions.presence import WORKER_LOCKS
+from pumice.sessions.rescue import ELECTION, rescue
 from pumice.sessions.ticks import Tick, insert_ticks
 from tests.support.protocol import AGENT, done, new
 from tests.support.waiting import wait_until
@@ -125,8 +126,8 @@ def test_a_session_deleted_under_its_work_is_made_again(protocol):
 
 
 def test_one_rescuer_at_a_time(protocol, rival):
-    with rival.store.transaction() as connection:
-        connection.execute("select pg_advisory_xact_lock(%s)", (ELECTION,))
+    with rival.store.transaction():
+        rival.store.connection.execute("select pg_advisory_xact_lock(%s)", (ELECTION,))
         assert rescue(protocol.store, crash_limit=3) is None
     assert rescue(protocol.store, crash_limit=3) is not None
 
@@ -135,7 +136,7 @@ def test_one_rescuer_at_a_time(protocol, rival):
 def worker(rival):
     """The id of a worker that lives as long as the connection of `rival` does."""
     row = rival.query("insert into workers (name, holds_lock) values ('w', true) returning id")[0]
-    rival.store.fetch("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, row["id"]))
+    rival.store.connection.execute("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, row["id"]))
     return row["id"]
 
 
@@ -160,7 +161,7 @@ def test_a_worker_that_lives_is_not_suspected(protocol, worker):
 def test_a_worker_that_comes_back_in_time_is_trusted_again(protocol, rival, worker):
     rival.close()
     wait_until(lambda: passed(protocol) and protocol.query("select 1 as n from workers where suspected_at is not null"))
-    rival.store.fetch("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, worker))
+    rival.store.connection.execute("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, worker))
     passed(protocol)
     assert protocol.query("select suspected_at from workers") == [{"suspected_at": None}]
 

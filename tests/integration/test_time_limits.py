@@ -101,20 +101,21 @@ def test_who_crashes_too_often_is_dead_and_holds_up_nothing(prefork: Prefork) ->
 def test_crashes_count_anew_after_an_operators_retry(settings: Settings) -> None:
     """Deliberate bug: rescue.py, all of the errors' `WorkerLost` counted: the first two crashes are its last."""
     store = StoreConnection(settings)
-    lost, retried = {"type": "WorkerLost"}, {"type": "Retried"}
-    fates = []
+    lost, retried = {"code": "worker-lost"}, {"code": "retried"}
+    fates: list[tuple[str, int]] = []
     for place, errors in enumerate(([lost] * 3 + [retried] + [lost], [lost] * 3 + [retried] + [lost] * 2, [lost] * 2)):
-        store.fetch(
+        store.connection.execute(
             "insert into sessions (agent_id, id, lease_token, lease_until, probation)"
             " values ('a', %s, 1, now() - interval '1 second', true)",
             (str(place),),
         )
-        store.fetch(
+        store.connection.execute(
             "insert into interactions (id, agent_id, session_id, kind, payload, attempts, started_at, errors)"
             " values (pumice_uuid7(), 'a', %s, 'chat', '{}', %s, now(), %s)",
             (str(place), errors[::-1].index(retried) if retried in errors else len(errors), json.dumps(errors)),
         )
         rescue(store, crash_limit=3)
-        fates += store.fetch("select status, attempts from interactions where session_id = %s", (str(place),))
+        query = "select status, attempts from interactions where session_id = %s"
+        fates += store.connection.execute(query, (str(place),)).fetchall()
     store.close()
-    assert [tuple(fate) for fate in fates] == [("queued", 2), ("dead", 3), ("dead", 3)]
+    assert fates == [("queued", 2), ("dead", 3), ("dead", 3)]

@@ -7,7 +7,7 @@ publish that fails costs nothing; rescue goes on with ticks that stand still. Ti
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any
 
 from celery.beat import Scheduler
 from croniter import croniter
@@ -16,12 +16,10 @@ from pumice.agents.registry import Registry, load_agents
 from pumice.agents.spec import Job
 from pumice.errors import StoreAwayError
 from pumice.messaging.wakes import WakePublisher
+from pumice.sessions import ticks
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
 from pumice.settings import Settings
-
-NOW: LiteralString = "select clock_timestamp() as now"
-"""The time."""
 
 log = logging.getLogger("pumice.beat")
 
@@ -97,7 +95,7 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
     def tick(self, *_: Any, **__: Any) -> float:
         """Insert what is due. Returns the seconds until the next call."""
         try:
-            now = self._store.fetch(NOW)[0].now
+            now = ticks.now(self._store)
             if not self._started:
                 self._clock.start(last_ticks(self._store), now)
                 self._started = True

@@ -15,9 +15,9 @@ from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.claim import Lease
-from pumice.sessions.commit import INTERRUPTED, SessionCommit, commit
+from pumice.sessions.commit import SessionCommit, commit
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.finished import problem_of
+from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 
 GROUP = 100
@@ -132,23 +132,21 @@ def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:
     work = outcome.work
     if outcome.status == "retry":
         return
-    fields = {"interactionId": work.id, "kind": work.kind}
-    error = outcome.failure.encode() if outcome.failure else None
-    reason = INTERRUPTED if outcome.superseded_by else None
-    if outcome.status != "done":
-        problem = problem_of(work.id, outcome.status, error, reason, outcome.superseded_by).document()
-        yield Event(lease.agent_id, lease.session_id, "error", {**fields, "error": problem})
-    else:
-        if work.kind == "chat":
-            message = outcome.messages[-1].encode()
-            yield Event(lease.agent_id, lease.session_id, "message", {"interactionId": work.id, "message": message})
-        yield Event(lease.agent_id, lease.session_id, "done", {**fields, "status": outcome.status})
+    finished = FinishedInteraction(
+        work.id,
+        work.kind,
+        outcome.status,
+        None if outcome.result is None else orjson.Fragment(outcome.result),
+        outcome.failure.encode() if outcome.failure else None,
+        outcome.reason,
+        outcome.reason_code,
+        outcome.superseded_by,
+    )
+    message = outcome.messages[-1].encode() if outcome.messages else None
+    for event in finished.events(message=message):
+        yield Event.of(lease.agent_id, lease.session_id, event)
     if work.reply_to is not None:
-        result = None if outcome.result is None else orjson.Fragment(outcome.result)
-        if error is not None:
-            error = {key: value for key, value in error.items() if key != "traceback"}
-        ended = {"status": outcome.status, "reason": reason, "supersededBy": outcome.superseded_by}
-        yield Reply(work.reply_to, {"id": work.id, "result": result, "error": error, **ended})
+        yield Reply(work.reply_to, finished)
 
 
 def _merge(batch: list[Finished]) -> list[SessionCommit]:

@@ -5,34 +5,24 @@ import os
 import socket
 import threading
 import time
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 
+from pumice.agents.states import FailureCode
 from pumice.errors import StoreAwayError
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.finished import problem_of
-from pumice.sessions.rescue import WORKER_LOCKS, Findings, rescue
+from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.presence import register, seen, take_back
+from pumice.sessions.rescue import Blamed, Findings, rescue
 from pumice.sessions.sweep import sweep
 from pumice.settings import Settings
 from pumice_workers.wake_runner import WakeRunner
 
 INTERVAL = 1.0
 SWEEP_EVERY = 5.0
-
-REGISTER: LiteralString = "insert into workers (name, holds_lock) values (%(name)s, %(lock)s) returning id"
-"""A new worker process."""
-
-LOCK: LiteralString = "select pg_advisory_lock(%s, %s::bigint::int)"
-"""Held while the process and its connection live, so that rescue sees at once when it is gone."""
-
-TAKE_BACK: LiteralString = "select pg_try_advisory_lock(%s, id::int) as locked from workers where id = %s"
-"""Takes the lock again after a lost connection; no row: the worker was given up, and its leases with it."""
-
-SEEN: LiteralString = "update workers set seen_at = now() where id = %s returning id"
-"""Says that the worker lives."""
 
 log = logging.getLogger("pumice.rescue")
 
@@ -78,20 +68,17 @@ class RescueLoop:
         The row and its id survive a lost connection, so that the turns under way are not taken for a dead worker's.
         """
         same = self._store.connection is self._registered_on
-        if same and self._store.fetch(SEEN, (self._runner.worker_id,)):
+        if same and seen(self._store, self._runner.worker_id):
             return
         holds_lock = not self._settings.database_pooled
         if holds_lock and self._runner.worker_id and not same:
-            taken = self._store.fetch(TAKE_BACK, (WORKER_LOCKS, self._runner.worker_id))
-            if taken:
+            locked = take_back(self._store, self._runner.worker_id)
+            if locked is not None:
                 # Not locked: the server has not noticed yet that the old connection is gone.
-                self._registered_on = self._store.connection if taken[0].locked else None
+                self._registered_on = self._store.connection if locked else None
                 return
         name = f"{socket.gethostname()}:{os.getpid()}"
-        with self._store.transaction() as connection:
-            worker_id = connection.execute(REGISTER, {"name": name, "lock": holds_lock}).fetchall()[0].id
-            if holds_lock:
-                connection.execute(LOCK, (WORKER_LOCKS, worker_id))
+        worker_id = register(self._store, name, holds_lock=holds_lock)
         self._registered_on = self._store.connection
         self._runner.worker_id = worker_id
         self.ready.set()
@@ -112,14 +99,12 @@ class RescueLoop:
             sweep(self._store, retention_days=self._settings.retention_days)
 
 
-def _death_notice(row: Any) -> list[Event | Reply]:
-    error = {"type": "WorkerLost", "message": f"its worker was lost {row.attempts} times"}
-    problem = problem_of(row.id, row.status, error, error["message"]).document()
-    fields = {"interactionId": row.id, "kind": row.kind, "error": problem}
-    notice: list[Event | Reply] = [Event(row.agent_id, row.session_id, "error", fields)]
-    if row.reply_to is not None:
-        notice.append(Reply(row.reply_to, {"id": row.id, "status": row.status, "result": None, "error": error}))
-    return notice
+def _death_notice(row: Blamed) -> list[Event | Reply]:
+    message = f"its worker was lost {row.attempts} times"
+    error = {"code": FailureCode.WORKER_LOST, "type": "WorkerLost", "message": message}
+    finished = FinishedInteraction(row.id, row.kind, row.status, error=error, reason=message)
+    notice: list[Event | Reply] = [Event.of(row.agent_id, row.session_id, event) for event in finished.events()]
+    return notice if row.reply_to is None else [*notice, Reply(row.reply_to, finished)]
 
 
 def _log(findings: Findings) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pumice.agents.declare import Policy, Retry
-from pumice.errors import Problem, StoreAwayError
+from pumice.agents.states import FailureCode
+from pumice.errors import Problem, SerializationError, StoreAwayError
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 20_000
@@ -35,6 +36,7 @@ class Failure:
     message: str
     traceback: str
     attempt: int = 1
+    code: FailureCode = FailureCode.HANDLER
     retry_after: float = 0.0
     blocking: bool = False
     problem: dict[str, Any] | None = None
@@ -52,7 +54,13 @@ class Failure:
 
     def encode(self) -> dict[str, Any]:
         """The failure as it is stored."""
-        document = {"attempt": self.attempt, "type": self.type, "message": self.message, "traceback": self.traceback}
+        document = {
+            "attempt": self.attempt,
+            "code": self.code,
+            "type": self.type,
+            "message": self.message,
+            "traceback": self.traceback,
+        }
         return document if self.problem is None else document | {"problem": self.problem}
 
 
@@ -67,13 +75,19 @@ def failure_of(
     problem = error.document() if isinstance(error, Problem) else None
     blocking = isinstance(error, StoreAwayError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
-    return Failure(status, kind, message, text, attempt, after, blocking, problem)
+    return Failure(status, kind, message, text, attempt, _code(error, timed_out=timed_out), after, blocking, problem)
 
 
 def backoff(policy: Policy, attempt: int) -> float:
     """Seconds before the next attempt: exponential, with jitter of up to half, to spread what failed together."""
     full = min(policy.backoff * 2.0 ** min(attempt - 1, 64), policy.backoff_limit)
     return full * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
+
+
+def _code(error: BaseException, *, timed_out: bool) -> FailureCode:
+    if timed_out:
+        return FailureCode.TIMEOUT
+    return FailureCode.SERIALIZATION if isinstance(error, SerializationError) else FailureCode.HANDLER
 
 
 def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[str, float]:

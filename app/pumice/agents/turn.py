@@ -22,6 +22,7 @@ from pumice.agents.invoker import HIDDEN_AWAIT, Invoker
 from pumice.agents.messages import Message
 from pumice.agents.requests import Request, Response
 from pumice.agents.spec import AgentSpec, Handler
+from pumice.agents.states import REASONS, Reason
 from pumice.errors import SerializationError
 
 T = TypeVar("T")
@@ -62,6 +63,20 @@ class Outcome:
     usage: dict[str, Any] | None = None
     failure: Failure | None = None
     superseded_by: str | None = None
+
+    @property
+    def reason_code(self) -> Reason | None:
+        """Why it did not run to its end, if it was no failure."""
+        return Reason.INTERRUPTED if self.superseded_by is not None else None
+
+    @property
+    def reason(self) -> str | None:
+        """The same in words, or which attempt failed with what; None for a turn that went well."""
+        if self.reason_code is not None:
+            return REASONS[self.reason_code]
+        if self.failure is None:
+            return None
+        return f"{self.status} after attempt {self.work.attempts + 1}: {self.failure.type}"
 
 
 class LiveSession:

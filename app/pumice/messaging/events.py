@@ -17,6 +17,7 @@ import redis
 
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.redis_connection import Link
+from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 
 log = logging.getLogger("pumice.events")
@@ -64,6 +65,11 @@ class Event:
     type: str
     fields: dict[str, Any]
 
+    @classmethod
+    def of(cls, agent_id: str, session_id: str, document: dict[str, Any]) -> "Event":
+        """The event of a document that holds its type."""
+        return cls(agent_id, session_id, document.pop("type"), document)
+
     def encode(self) -> bytes:
         """The event as JSON."""
         return orjson.dumps({"type": self.type, **self.fields})
@@ -71,10 +77,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished interaction for the front that waits for it. `document` is JSON-able."""
+    """A finished interaction for the front that waits for it."""
 
     front_id: str
-    document: dict[str, Any]
+    finished: FinishedInteraction
 
 
 class EventPublisher:
@@ -108,7 +114,7 @@ class EventPublisher:
         replies: dict[str, list[dict[str, Any]]] = {}
         for one in batch:
             if isinstance(one, Reply):
-                replies.setdefault(one.front_id, []).append(one.document)
+                replies.setdefault(one.front_id, []).append(one.finished.encode())
         try:
             commands: list[tuple[Any, ...]] = []
             if events:

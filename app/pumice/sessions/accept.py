@@ -1,17 +1,36 @@
 """Accept: write interactions durably, many in one statement, each recognised if it came before."""
 
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, NamedTuple
 
 from pumice.agents.context import new_id
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.parameters import Blob, json_rows
+from pumice.sessions.statements import NoRow, Statement
 
 WAKE_GRACE = 5.0
 """Seconds after which rescue wakes what was accepted and not run; publishing normally is done in a millisecond."""
 LOOKUPS = 5
 
-ACCEPT: LiteralString = """
+
+class _Inserted(NamedTuple):
+    id: str
+
+
+class _Known(NamedTuple):
+    """An interaction that is there already. `stale`: it is older than the window."""
+
+    id: str
+    agent_id: str
+    session_id: str
+    source: str | None
+    key: str | None
+    stale: bool
+
+
+ACCEPT = Statement(
+    "accept",
+    """
 with incoming as (
   select * from json_to_recordset(%(rows)s::json) as i(place int, id uuid, agent_id text, session_id text, kind text,
     name text, payload text, body_at int, body_size int, source text, key text, temporary boolean, reply_to text)
@@ -30,27 +49,39 @@ select id, agent_id, session_id, kind, name, payload::json,
 from incoming order by place
 on conflict do nothing
 returning id::text
-"""
+""",
+    _Inserted,
+)
 """Inserts the sessions that are missing and the interactions that are new, in the order given; returns the new ids."""
 
-MAKE: LiteralString = """
+MAKE = Statement(
+    "make_session",
+    """
 insert into sessions (agent_id, id, temporary, expires_at)
 values (%(agent)s, %(session)s, %(temporary)s,
   case when %(temporary)s then now() + %(ttl)s * interval '1 second' end) on conflict do nothing
-"""
+""",
+    NoRow,
+)
 """Makes a session if it is missing."""
 
-FIND: LiteralString = """
+FIND = Statement(
+    "find_accepted",
+    """
 select i.id::text as id, i.agent_id, i.session_id, i.dedupe_source as source, i.dedupe_key as key,
   i.accepted_at < now() - %(window)s * interval '1 second' as stale
 from interactions i
 where i.id = any(%(ids)s::uuid[])
   or (i.agent_id, i.dedupe_source, i.dedupe_key) in (select * from unnest(%(agents)s::text[], %(sources)s::text[],
     %(keys)s::text[]))
-"""
+""",
+    _Known,
+)
 """Finds interactions by id or by dedupe key, and says which are older than the window."""
 
-FORGET: LiteralString = "update interactions set dedupe_key = null where id = any(%(ids)s::uuid[])"
+FORGET = Statement(
+    "forget_dedupe_keys", "update interactions set dedupe_key = null where id = any(%(ids)s::uuid[])", NoRow
+)
 """Frees dedupe keys that are older than the window."""
 
 

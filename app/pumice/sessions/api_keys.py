@@ -7,12 +7,31 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import psycopg
 
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.statements import Statement
+
 KeyKind = Literal["public", "secret"]
 PREFIX_LENGTH = 12
+
+
+class ValidKey(NamedTuple):
+    """A key that is not revoked, as it is stored."""
+
+    hash: bytes
+    kind: str
+    agent_id: str
+
+
+FIND = Statement(
+    "find_key",
+    "select hash, kind, agent_id from api_keys where hash = %(hash)s and revoked_at is null",
+    ValidKey,
+)
+"""A key that is not revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +79,8 @@ def revoke_key(database_url: str, prefix: str) -> int:
         return connection.execute(
             "update api_keys set revoked_at = now() where prefix = %s and revoked_at is null", (prefix[:PREFIX_LENGTH],)
         ).rowcount
+
+
+def find_key(store: StoreConnection, digest: bytes) -> list[ValidKey]:
+    """The valid key with this hash, if there is one. Raises `StoreAwayError`."""
+    return store.fetch(FIND, {"hash": digest}, again=True)

@@ -4,44 +4,74 @@ Under a lock on the session, so that two fronts and the claim see the same: reje
 that wait (`latest` drops them, `merge` takes their messages over). What is running is never touched here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
 
+from pumice.agents.states import REASONS, Reason, Status
 from pumice.errors import Busy
 from pumice.sessions.accept import Accepted, NewInteraction, accept, ensure_session
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.finished import MERGED
+from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.statements import NoRow, Statement
 
-LOCK: LiteralString = """
+
+class _Locked(NamedTuple):
+    leased: bool
+    leased_at: datetime | None
+
+
+class _Waiting(NamedTuple):
+    id: str
+    kind: str
+    payload: str
+    reply_to: str | None
+    available_at: datetime
+
+
+LOCK = Statement(
+    "lock_busy_session",
+    """
 select lease_token is not null as leased, leased_at from sessions
 where agent_id = %(agent)s and id = %(session)s for update
-"""
+""",
+    _Locked,
+)
 """Takes the session; no claim and no commit comes between."""
 
-WAITING: LiteralString = """
+WAITING = Statement(
+    "list_waiting_chats",
+    """
 select id::text as id, kind, payload::text as payload, reply_to, available_at from interactions
 where agent_id = %(agent)s and session_id = %(session)s and status = 'queued'
   and (available_at <= clock_timestamp() or kind = 'chat') order by seq
-"""
+""",
+    _Waiting,
+)
 """What is due in the session, and the chats that wait for their retry. By the clock: since `now()`, the transaction's
 start, others may have held the lock and accepted more."""
 
-SUPERSEDE: LiteralString = """
-update interactions set status = 'skipped', superseded_by = %(by)s::uuid, reason = %(reason)s, finished_at = now()
+SUPERSEDE = Statement(
+    "supersede_chats",
+    """
+update interactions set status = 'skipped', superseded_by = %(by)s::uuid, reason = %(reason)s,
+  reason_code = %(reason_code)s, finished_at = now()
 where id = any(%(ids)s::uuid[])
-"""
+""",
+    NoRow,
+)
 """Closes chats for a newer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The accepted chat, and the chats it superseded (rows of id, kind and reply_to) with the reason given."""
+    """The accepted chat, and the chats that it superseded, each with the front that waits for it."""
 
     accepted: Accepted
-    superseded: list[Any]
-    reason: str
+    superseded: Sequence[tuple[FinishedInteraction, str | None]] = ()
 
 
 def accept_busy(
@@ -49,29 +79,35 @@ def accept_busy(
 ) -> Admission:
     """Accept a chat under `policy` ("reject", "latest" or "merge"). Raises `Busy` and `StoreAwayError`."""
     key: dict[str, Any] = {"agent": wanted.agent_id, "session": wanted.session_id}
-    with store.transaction() as connection:
+    with store.transaction() as transaction:
         ttl = temporary_ttl if wanted.temporary else None
         ensure_session(store, wanted.agent_id, wanted.session_id, temporary_ttl=ttl)
-        session = connection.execute(LOCK, key).fetchall()[0]
-        due = connection.execute(WAITING, key).fetchall()
+        session = transaction.fetch(LOCK, key)[0]
+        due = transaction.fetch(WAITING, key)
         running = _running(session, due)
         waiting = [row for row in due if row.kind == "chat" and row.id != running]
         merged = _merged(wanted, waiting) if policy == "merge" else wanted
         accepted = accept(store, [merged], temporary_ttl=temporary_ttl, window=window)[0]
         if accepted.duplicate:
-            return Admission(accepted, [], "")
+            return Admission(accepted)
         if policy == "reject":
             if session.leased or due:
                 raise Busy(retry_after=1)
-            return Admission(accepted, [], "")
-        reason = MERGED if policy == "merge" else "dropped for a newer message"
+            return Admission(accepted)
+        reason = Reason.MERGED if policy == "merge" else Reason.SUPERSEDED
         if waiting:
-            ids = [row.id for row in waiting]
-            connection.execute(SUPERSEDE, {"by": accepted.id, "ids": ids, "reason": reason})
-    return Admission(accepted, waiting, reason)
+            why = {"reason": REASONS[reason], "reason_code": reason.value}
+            transaction.fetch(SUPERSEDE, {"by": accepted.id, "ids": [row.id for row in waiting], **why})
+    return Admission(accepted, [(_superseded(row, reason, accepted.id), row.reply_to) for row in waiting])
 
 
-def _running(session: Any, due: list[Any]) -> str | None:
+def _superseded(row: _Waiting, reason: Reason, newer: str) -> FinishedInteraction:
+    return FinishedInteraction(
+        row.id, row.kind, Status.SKIPPED, reason=REASONS[reason], reason_code=reason, superseded_by=newer
+    )
+
+
+def _running(session: _Locked, due: list[_Waiting]) -> str | None:
     """What runs, if the session is leased: the first that was due when the lease was taken."""
     if not session.leased:
         return None
@@ -79,7 +115,7 @@ def _running(session: Any, due: list[Any]) -> str | None:
     return next((row.id for row in due if since is None or row.available_at <= since), None)
 
 
-def _merged(wanted: NewInteraction, waiting: list[Any]) -> NewInteraction:
+def _merged(wanted: NewInteraction, waiting: list[_Waiting]) -> NewInteraction:
     """The chat with the messages of those that wait before its own."""
     own = orjson.loads(wanted.payload)
     if own.get("history") == "replace":

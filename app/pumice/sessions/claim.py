@@ -7,16 +7,76 @@ the planner from turning a look-up by key for each session into one pass over al
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from pumice.agents.turn import Work
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.parameters import json_rows
+from pumice.sessions.statements import NoRow, Statement
 
 SMALL_BODY = 65_536
 """Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
 
-LEASE: LiteralString = """
+
+class _Leased(NamedTuple):
+    agent_id: str
+    id: str
+    state: str | None
+    version: int
+    history_start: int
+    message_count: int
+    probation: bool
+
+
+class _Due(NamedTuple):
+    id: str
+    agent_id: str
+    session_id: str
+    seq: int
+    kind: str
+    name: str | None
+    payload: str
+    body: bytes | None
+    has_large_body: bool | None
+    attempts: int
+    accepted_at: datetime
+    scheduled_for: datetime | None
+    reply_to: str | None
+    newer_chat: str | None
+
+
+class FreeSession(NamedTuple):
+    """A session with due work that nobody is at. `young`: that work was accepted a moment ago."""
+
+    agent_id: str
+    id: str
+    kind: str
+    young: bool
+
+
+class _Held(NamedTuple):
+    token: int
+    agent_id: str
+    id: str
+
+
+class _Announced(NamedTuple):
+    id: str
+
+
+class _Body(NamedTuple):
+    body: bytes | None
+
+
+class StoredMessage(NamedTuple):
+    """A message as it is stored."""
+
+    role: str
+    content: Any
+    data: Any
+
+
+READY: LiteralString = """
 with ready as (
   select s.agent_id, s.id from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
   join sessions s on s.agent_id = w.agent_id and s.id = w.id
@@ -24,25 +84,31 @@ with ready as (
     and (not s.probation or %(alone)s)
     and (select true from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
       and i.status = 'queued' and i.available_at <= now() order by i.seq limit 1)
-  order by s.agent_id, s.id for update of s skip locked
+  order by s.agent_id, s.id for update of s"""
+TAKE: LiteralString = """
 )
 update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
   lease_until = now() + %(lease)s * interval '1 second', leased_at = now()
 from ready r where s.agent_id = r.agent_id and s.id = r.id
 returning s.agent_id, s.id, s.state::text as state, s.version, s.history_start, s.message_count, s.probation
 """
+
+LEASE = Statement("lease_sessions", READY + " skip locked" + TAKE, _Leased)
 """Leases those named sessions that nobody holds and that have due work; skips what another transaction has locked.
 
 A repetition, after its connection was lost, finds the sessions that the first try leased.
 """
 
-LEASE_ONE: LiteralString = LEASE.replace(" skip locked", "")
-"""The same for a session by itself, but it waits: who holds the lock may be a request, which looks for no work after.
+LEASE_ONE = Statement("lease_session", READY + TAKE, _Leased)
+"""Leases one session, and waits for its lock: a request may hold it for a moment, and nobody would look at this session
+again.
 
-The store's lock_timeout bounds that: a request stopped in the middle of its transaction must not hold up a worker.
+The connection's lock_timeout bounds that: a request stopped in the middle of its transaction must not hold up a worker.
 """
 
-DUE: LiteralString = """
+DUE = Statement(
+    "load_due_work",
+    """
 select i.* from json_to_recordset(%(keys)s::json) as w(agent_id text, id text, most int)
 cross join lateral (select s.probation, s.lease_token from sessions s
   where s.agent_id = w.agent_id and s.id = w.id offset 0) s
@@ -58,10 +124,14 @@ cross join lateral (
   where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
   order by i.seq limit case when s.probation then 1 else w.most end
 ) i where s.lease_token = %(token)s order by i.seq
-"""
+""",
+    _Due,
+)
 """The due work of the sessions just leased, in order. A statement of its own: it must see what the last holder did."""
 
-FREE: LiteralString = """
+FREE = Statement(
+    "find_free_sessions",
+    """
 select w.agent_id, w.id, i.kind, i.accepted_at > now() - %(young)s * interval '1 second' as young
 from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
 cross join lateral (select s.lease_token from sessions s
@@ -70,10 +140,14 @@ cross join lateral (select i.kind, i.accepted_at from interactions i
   where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
   order by i.seq limit 1) i
 where s.lease_token is null
-"""
+""",
+    FreeSession,
+)
 """Which of these sessions have due work and no lease, the kind of the first, and whether it is as young as that."""
 
-RENEW: LiteralString = """
+RENEW = Statement(
+    "renew_leases",
+    """
 with held as (
   select h.* from json_to_recordset(%(leases)s::json) as h(agent_id text, id text, token bigint)
   cross join lateral (select s.lease_token from sessions s
@@ -83,10 +157,14 @@ with held as (
 update sessions s set lease_until = now() + %(lease)s * interval '1 second'
 from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
 returning s.lease_token as token, s.agent_id, s.id
-"""
+""",
+    _Held,
+)
 """Prolongs leases that are still held; returns those."""
 
-RELEASE: LiteralString = """
+RELEASE = Statement(
+    "release_leases",
+    """
 with held as (
   select h.* from json_to_recordset(%(leases)s::json) as h(agent_id text, id text, token bigint)
   cross join lateral (select s.lease_token from sessions s
@@ -95,34 +173,48 @@ with held as (
 )
 update sessions s set lease_token = null, lease_worker = null, lease_until = null
 from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
-"""
+""",
+    NoRow,
+)
 """Gives leases back without a turn."""
 
-WAKE_SOON: LiteralString = """
+WAKE_SOON = Statement(
+    "wake_soon",
+    """
 update interactions i set wake_at = now()
 from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
 where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
-"""
+""",
+    NoRow,
+)
 """Makes sessions' due work due for rescue, which looks every second."""
 
-ANNOUNCE: LiteralString = """
+ANNOUNCE = Statement(
+    "announce_turn",
+    """
 update interactions i set started_at = clock_timestamp() from sessions s
 where i.id = %(id)s::uuid and i.status = 'queued'
   and s.agent_id = i.agent_id and s.id = i.session_id and s.lease_token = %(token)s
 returning i.id
-"""
+""",
+    _Announced,
+)
 """Marks a probation session's interaction as started, so that a crash can be laid at its door."""
 
-BODY: LiteralString = "select body from interactions where id = %(id)s::uuid"
+BODY = Statement("load_body", "select body from interactions where id = %(id)s::uuid", _Body)
 """A large request body."""
 
-MESSAGES: LiteralString = """
+MESSAGES = Statement(
+    "load_messages",
+    """
 select role, content, data from (
   select seq, role, content, data from messages
   where agent_id = %(agent)s and session_id = %(session)s and seq >= %(start)s and seq < %(stop)s
   order by seq desc limit %(limit)s
 ) newest order by seq
-"""
+""",
+    StoredMessage,
+)
 """A session's newest messages, oldest first."""
 
 
@@ -174,7 +266,7 @@ def claim(
     keys: dict[str, Any] = {"keys": json_rows(rows), "token": token}
     lease = {"worker": worker_id, "lease": lease_seconds, "alone": len(wanted) == 1}
     statement = LEASE_ONE if len(wanted) == 1 else LEASE
-    leased, work = store.fetch_together((statement, keys | lease), (DUE, keys | {"small": SMALL_BODY}))
+    leased, work = store.fetch_both((statement, keys | lease), (DUE, keys | {"small": SMALL_BODY}))
     found = {
         (row.agent_id, row.id): ClaimedSession(
             Lease(row.agent_id, row.id, token),
@@ -212,8 +304,8 @@ def wake_soon(store: StoreConnection, keys: Iterable[Sequence[str]]) -> None:
     store.fetch(WAKE_SOON, {"keys": json_rows(rows)}, again=True)
 
 
-def due(store: StoreConnection, keys: Iterable[tuple[str, str]], young: float) -> list[Any]:
-    """Which of these sessions have due work that nobody is at, as rows of agent_id, id, kind and young.
+def due(store: StoreConnection, keys: Iterable[tuple[str, str]], young: float) -> list[FreeSession]:
+    """Which of these sessions have due work that nobody is at.
 
     young: seconds since when it was accepted to count as that. Raises `StoreAwayError`.
     """
@@ -232,18 +324,26 @@ def load_body(store: StoreConnection, interaction_id: str) -> bytes:
     return bytes(rows[0].body or b"") if rows else b""
 
 
-def load_messages(store: StoreConnection, session: ClaimedSession, limit: int) -> list[Any]:
-    """The newest `limit` messages that the session had when it was claimed, as rows of role, content and data."""
+def load_messages(store: StoreConnection, session: ClaimedSession, limit: int) -> list[StoredMessage]:
+    """The newest `limit` messages that the session had when it was claimed. Raises `StoreAwayError`."""
     lease = session.lease
     span = {"start": session.history_start, "stop": session.message_count, "limit": limit}
     return store.fetch(MESSAGES, {"agent": lease.agent_id, "session": lease.session_id, **span}, again=True)
 
 
-def _work(row: Any) -> Work:
-    scheduled: datetime | None = row.scheduled_for
+def _work(row: _Due) -> Work:
     body = None if row.body is None else bytes(row.body)
     return Work(
-        row.id, row.seq, row.kind, row.name, row.payload, body, row.attempts, row.accepted_at, scheduled, row.reply_to
+        row.id,
+        row.seq,
+        row.kind,
+        row.name,
+        row.payload,
+        body,
+        row.attempts,
+        row.accepted_at,
+        row.scheduled_for,
+        row.reply_to,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import orjson
 
@@ -13,6 +13,7 @@ from pumice.sessions.accept import WAKE_GRACE
 from pumice.sessions.claim import Lease
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.parameters import Blob, json_rows
+from pumice.sessions.statements import Statement
 
 SAVE: LiteralString = """
 with changed as (
@@ -45,13 +46,14 @@ with changed as (
     usage = f.usage::jsonb,
     available_at = case when f.status = 'queued' then now() + f.delay * interval '1 second' else i.available_at end,
     wake_at = case when f.status = 'queued' then now() + f.delay * interval '1 second' else i.wake_at end,
-    reason = f.reason, superseded_by = f.superseded_by,
+    reason = f.reason, reason_code = f.reason_code, superseded_by = f.superseded_by,
     woken_at = coalesce(i.woken_at, clock_timestamp() - f.woken * interval '1 second'),
     started_at = case when f.status = 'queued' then null else clock_timestamp() - f.started * interval '1 second' end,
     finished_at = case when f.status = 'queued' then null else clock_timestamp() end,
     lease_token = h.token
   from json_to_recordset(%(outcomes)s::json) as f(session int, id uuid, status text, result text, error text,
-    usage text, attempt int, delay float8, woken float8, started float8, reason text, superseded_by uuid)
+    usage text, attempt int, delay float8, woken float8, started float8, reason text, reason_code text,
+    superseded_by uuid)
   join held h on h.place = f.session
   where i.id = f.id and i.finished_at is null
 )"""
@@ -87,25 +89,34 @@ CALL: LiteralString = """, calls as (
 """Makes the turns' calls."""
 
 HELD: LiteralString = " select agent_id, id, token from held"
-COMMIT: dict[tuple[bool, bool], LiteralString] = {
-    (False, False): SAVE + HELD,
-    (True, False): SAVE + SAY + HELD,
-    (False, True): SAVE + CALL + HELD,
-    (True, True): SAVE + SAY + CALL + HELD,
+
+
+class _Held(NamedTuple):
+    agent_id: str
+    id: str
+    token: int
+
+
+COMMIT = {
+    (False, False): Statement("commit", SAVE + HELD, _Held),
+    (True, False): Statement("commit_messages", SAVE + SAY + HELD, _Held),
+    (False, True): Statement("commit_calls", SAVE + CALL + HELD, _Held),
+    (True, True): Statement("commit_messages_calls", SAVE + SAY + CALL + HELD, _Held),
 }
 """The one statement of a commit, by whether there are messages and calls. Returns the sessions whose lease held.
 
 What a commit does not need is left out: each part costs time even when it has no rows.
 """
 
-READ_BACK: LiteralString = """
+READ_BACK = Statement(
+    "read_commit_back",
+    """
 select distinct agent_id, session_id as id, lease_token as token from interactions
 where id = any(%(ids)s::uuid[]) and lease_token = any(%(tokens)s::bigint[])
-"""
+""",
+    _Held,
+)
 """After a connection was lost in a commit: which sessions' outcomes are there already."""
-
-
-INTERRUPTED = "interrupted by a newer message"
 
 
 @dataclass(slots=True)
@@ -221,7 +232,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "usage": _json(outcome.usage),
         "attempt": outcome.work.attempts + 1,
         "delay": failure.retry_after if failure else 0.0,
-        "reason": _reason(outcome),
+        "reason": outcome.reason,
+        "reason_code": outcome.reason_code,
         "superseded_by": outcome.superseded_by,
     }
 
@@ -239,14 +251,6 @@ def _call(call: Call) -> dict[str, Any]:
         "at": call.at,
         "delay": call.delay,
     }
-
-
-def _reason(outcome: Outcome) -> str | None:
-    if outcome.superseded_by is not None:
-        return INTERRUPTED
-    if outcome.failure is None:
-        return None
-    return f"{outcome.status} after attempt {outcome.work.attempts + 1}: {outcome.failure.type}"
 
 
 def _json(value: Any) -> str | None:

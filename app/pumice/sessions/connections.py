@@ -5,19 +5,20 @@ as the statement itself there. Everything else uses the engine (see `queries`).
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import errors as pg
-from psycopg.rows import namedtuple_row
 
 from pumice.errors import StoreAwayError
+from pumice.sessions.statements import Parameters, RowT, Statement
 from pumice.settings import Settings
 
 T = TypeVar("T")
-Statement = tuple[LiteralString, Sequence[Any] | dict[str, Any]]
+FirstT = TypeVar("FirstT", bound=NamedTuple)
+SecondT = TypeVar("SecondT", bound=NamedTuple)
 
 CONNECT_TIMEOUT = 5
 INDEXED = (
@@ -50,34 +51,34 @@ class StoreConnection:
             self._connection = self._open()
         return self._connection
 
-    def fetch(
-        self, query: LiteralString, parameters: Sequence[Any] | dict[str, Any] = (), *, again: bool = False
-    ) -> list[Any]:
+    def fetch(self, statement: Statement[RowT], parameters: Parameters = (), *, again: bool = False) -> list[RowT]:
         """Run one statement and return its rows. Raises `StoreAwayError` when it may or may not have happened.
 
         again: it does no harm twice, so when its connection turns out to be lost it is tried on another.
         """
-        return self._guarded(lambda connection: _rows(connection.execute(query, parameters)), again=again)
+        return self._guarded(lambda connection: _fetch(connection, statement, parameters), again=again)
 
-    def fetch_together(self, *statements: Statement) -> list[list[Any]]:
-        """Run statements in one transaction and one round trip; each sees what was committed before it started.
+    def fetch_both(
+        self, first: tuple[Statement[FirstT], Parameters], second: tuple[Statement[SecondT], Parameters]
+    ) -> tuple[list[FirstT], list[SecondT]]:
+        """Run two statements in one transaction and one round trip; the second sees what was committed meanwhile.
 
         They must do no harm twice: when their connection turns out to be lost, they are tried on another.
         """
 
-        def run(connection: psycopg.Connection[Any]) -> list[list[Any]]:
+        def run(connection: psycopg.Connection[Any]) -> tuple[list[FirstT], list[SecondT]]:
             with connection.pipeline():
-                cursors = [connection.execute(query, parameters) for query, parameters in statements]
-            return [_rows(cursor) for cursor in cursors]
+                cursors = connection.execute(first[0].sql, first[1]), connection.execute(second[0].sql, second[1])
+            return first[0].rows(cursors[0]), second[0].rows(cursors[1])
 
         return self._guarded(run, again=True)
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection[Any]]:
+    def transaction(self) -> Iterator["Transaction"]:
         """A transaction of several statements. Raises `StoreAwayError`."""
         try:
             with self.connection.transaction():
-                yield self.connection
+                yield Transaction(self.connection)
         except STORE_GONE as error:
             self.close()
             raise StoreAwayError(_explain(error)) from error
@@ -113,7 +114,6 @@ class StoreConnection:
             return psycopg.connect(
                 self._settings.database_url,
                 autocommit=True,
-                row_factory=namedtuple_row,
                 connect_timeout=CONNECT_TIMEOUT,
                 keepalives_idle=10,
                 keepalives_interval=3,
@@ -124,6 +124,17 @@ class StoreConnection:
             )
         except STORE_GONE as error:
             raise StoreAwayError(_explain(error)) from error
+
+
+class Transaction:
+    """A transaction that is open on a connection."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def fetch(self, statement: Statement[RowT], parameters: Parameters = ()) -> list[RowT]:
+        """Run one statement of the transaction and return its rows."""
+        return _fetch(self._connection, statement, parameters)
 
 
 class StoreConnections:
@@ -151,8 +162,8 @@ class StoreConnections:
             self._free.pop().close()
 
 
-def _rows(cursor: psycopg.Cursor[Any]) -> list[Any]:
-    return cursor.fetchall() if cursor.description else []
+def _fetch(connection: psycopg.Connection[Any], statement: Statement[RowT], parameters: Parameters) -> list[RowT]:
+    return statement.rows(connection.execute(statement.sql, parameters))
 
 
 def _explain(error: Exception) -> str:

@@ -1,12 +1,15 @@
-"""What a finished interaction looks like to its client: a problem or events. Shared by front, workers and rescue."""
+"""What a finished interaction looks like to its clients. Shared by the front, the workers and rescue."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
+import orjson
+
+from pumice.agents.states import FailureCode, Kind, Reason, Status
 from pumice.errors import Problem
-
-MERGED = "merged into a newer message"
-"""The reason of a chat whose messages a newer one took over: whoever waits for it gets the newer one's reply."""
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.statements import Statement
 
 
 class TurnFailed(Problem):
@@ -58,25 +61,112 @@ class ForwardedProblem(Problem):
         return self._document
 
 
-def problem_of(
-    interaction_id: str,
-    status: str,
-    error: Mapping[str, Any] | None,
-    reason: str | None = None,
-    superseded_by: str | None = None,
-) -> Problem:
-    """The problem that an interaction ended in. It names the interaction and holds no traceback."""
-    if superseded_by is not None:
-        return TurnSuperseded(reason, interactionId=interaction_id, supersededBy=superseded_by)
-    if status == "cancelled":
-        return TurnCancelled(reason, interactionId=interaction_id)
-    if error and "problem" in error:
-        return ForwardedProblem(error["problem"], interaction_id)
-    kind = error.get("type") if error else None
-    if kind == "timeout":
-        return TurnTimedOut(str(error and error["message"]), interactionId=interaction_id)
-    if kind == "SerializationError":
-        return TurnNotSerializable(str(error and error["message"]), interactionId=interaction_id)
-    if status == "dead":
-        return TurnDead(reason, interactionId=interaction_id)
-    return TurnFailed(interactionId=interaction_id)
+@dataclass(frozen=True, slots=True)
+class FinishedInteraction:
+    """An interaction that is over: what became of it, and why.
+
+    result: what the handler left, ready for JSON. error: the last attempt's, as it is stored.
+    reason: in words; reason_code: one of `Reason`. superseded_by: the newer interaction that took its place.
+    """
+
+    id: str
+    kind: str
+    status: str
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    reason: str | None = None
+    reason_code: str | None = None
+    superseded_by: str | None = None
+
+    @property
+    def merged_into(self) -> str | None:
+        """The newer chat that took this one's messages over, whose reply is the answer to both."""
+        return self.superseded_by if self.reason_code == Reason.MERGED else None
+
+    @property
+    def problem(self) -> Problem | None:
+        """The problem that it ended in; None for one that is done. It holds no traceback."""
+        if self.status == Status.DONE:
+            return None
+        if self.superseded_by is not None:
+            members: dict[str, Any] = {"supersededBy": self.superseded_by, "reasonCode": self.reason_code}
+            return TurnSuperseded(self.reason, interactionId=self.id, **members)
+        if self.status == Status.CANCELLED:
+            return TurnCancelled(self.reason, interactionId=self.id)
+        return self._failure()
+
+    def events(self, *, message: Any = None, has_message: bool = False) -> Iterator[dict[str, Any]]:
+        """The last events that streams see of it: a chat's `message` (unless that came before), then `done` or `error`.
+
+        message: the reply, for a caller that has it at hand; else it is taken from the result.
+        """
+        problem = self.problem
+        if problem is not None:
+            yield {"type": "error", "interactionId": self.id, "kind": self.kind, "error": problem.document()}
+            return
+        if self.kind == Kind.CHAT and not has_message:
+            said = self.result["message"] if message is None else message
+            yield {"type": "message", "interactionId": self.id, "message": said}
+        yield {"type": "done", "interactionId": self.id, "kind": self.kind, "status": self.status}
+
+    def encode(self) -> dict[str, Any]:
+        """The form in which it travels to the fronts, ready for JSON; without tracebacks."""
+        error = self.error and {key: value for key, value in self.error.items() if key != "traceback"}
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "status": self.status,
+            "result": self.result,
+            "error": error,
+            "reason": self.reason,
+            "reasonCode": self.reason_code,
+            "supersededBy": self.superseded_by,
+        }
+
+    @classmethod
+    def decode(cls, document: Mapping[str, Any]) -> "FinishedInteraction":
+        """The interaction that `encode` made this of. Raises `KeyError` for a document that is none."""
+        names = ("id", "kind", "status", "result", "error", "reason", "reasonCode", "supersededBy")
+        return cls(*(document[name] for name in names))
+
+    def _failure(self) -> Problem:
+        error = self.error or {}
+        if "problem" in error:
+            return ForwardedProblem(error["problem"], self.id)
+        code, message = error.get("code"), str(error.get("message"))
+        if code == FailureCode.TIMEOUT:
+            return TurnTimedOut(message, interactionId=self.id)
+        if code == FailureCode.SERIALIZATION:
+            return TurnNotSerializable(message, interactionId=self.id)
+        if self.status == Status.DEAD:
+            return TurnDead(self.reason, interactionId=self.id)
+        return TurnFailed(interactionId=self.id)
+
+
+class _Row(NamedTuple):
+    id: str
+    kind: str
+    status: str
+    result: str | None
+    error: dict[str, Any] | None
+    reason: str | None
+    reason_code: str | None
+    superseded_by: str | None
+
+
+FINISHED = Statement(
+    "find_finished",
+    """
+select id::text as id, kind, status, result::text as result, errors -> -1 as error, reason, reason_code,
+  superseded_by::text as superseded_by
+from interactions where id = any(%(ids)s::uuid[]) and status <> 'queued'
+""",
+    _Row,
+)
+"""Which of these interactions are finished, and how."""
+
+
+def find_finished(store: StoreConnection, ids: Iterable[str]) -> list[FinishedInteraction]:
+    """Those of these interactions that are finished. Raises `StoreAwayError`."""
+    found = [FinishedInteraction(*row) for row in store.fetch(FINISHED, {"ids": list(ids)})]
+    return [replace(one, result=None if one.result is None else orjson.loads(one.result)) for one in found]

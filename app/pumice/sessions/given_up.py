@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Engine, Row, func, select, update
 from sqlalchemy.orm import Session, defer
 
+from pumice.agents.states import REASONS, Reason
 from pumice.sessions.models import InteractionRow
 
 GIVEN_UP = ("dead", "failed")
@@ -63,6 +64,7 @@ def retry(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UU
         .values(
             status="queued",
             reason=None,
+            reason_code=None,
             attempts=0,
             started_at=None,
             finished_at=None,
@@ -78,7 +80,9 @@ def retry(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UU
         return connection.execute(statement).all()
 
 
-_RETRIED = func.jsonb_build_array(func.jsonb_build_object("type", "Retried", "message", "queued again by an operator"))
+_RETRIED = func.jsonb_build_array(
+    func.jsonb_build_object("code", "retried", "type", "Retried", "message", "queued again by an operator")
+)
 
 
 def discard(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UUID, str, str]]:
@@ -86,7 +90,7 @@ def discard(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.
     statement = (
         update(InteractionRow)
         .where(*wanted.conditions(agent_id))
-        .values(status="cancelled", reason="discarded by an operator")
+        .values(status="cancelled", reason=REASONS[Reason.DISCARDED], reason_code=Reason.DISCARDED.value)
         .returning(InteractionRow.id, InteractionRow.session_id, InteractionRow.kind)
     )
     with engine.begin() as connection:

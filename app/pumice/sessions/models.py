@@ -125,6 +125,7 @@ class InteractionRow(Base):
     dedupe_key: Mapped[str | None] = mapped_column(Key)
     status: Mapped[str] = mapped_column(Text, server_default="queued")
     reason: Mapped[str | None] = mapped_column(Text)
+    reason_code: Mapped[str | None] = mapped_column(Text)
     superseded_by: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     scheduled_for: Mapped[datetime | None] = mapped_column(Time)

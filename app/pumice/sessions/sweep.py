@@ -1,12 +1,20 @@
 """Sweep: delete expired temporary sessions and old history, in small batches."""
 
-from typing import LiteralString
+from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.statements import NoRow, Statement
 
 BATCH = 500
 
-EXPIRED_SESSIONS: LiteralString = """
+
+class _Swept(NamedTuple):
+    gone: int
+
+
+EXPIRED_SESSIONS = Statement(
+    "sweep_sessions",
+    """
 with gone as (
   delete from sessions s using (
     select agent_id, id from sessions
@@ -22,11 +30,15 @@ with gone as (
   delete from interactions i using gone g
   where i.agent_id = g.agent_id and i.session_id = g.id and i.status <> 'queued'
 )
-select count(*) as count from gone
-"""
+select count(*) as gone from gone
+""",
+    _Swept,
+)
 """Deletes temporary sessions past their time that have nothing left to do, with all that belongs to them."""
 
-OLD_INTERACTIONS: LiteralString = """
+OLD_INTERACTIONS = Statement(
+    "sweep_interactions",
+    """
 with old as (
   select id from interactions
   where id < overlay('00000000-0000-7000-8000-000000000000' placing
@@ -38,19 +50,25 @@ with old as (
 ), gone as (
   delete from interactions i using old where i.id = old.id returning i.id
 )
-select count(*) as count from gone
-"""
+select count(*) as gone from gone
+""",
+    _Swept,
+)
 """Deletes finished interactions older than the retention; ids are ordered by time (UUID version 7)."""
 
-OLD_TICKS: LiteralString = """
+OLD_TICKS = Statement(
+    "sweep_ticks",
+    """
 delete from ticks where done_at is not null and scheduled_for < now() - %(days)s * interval '1 day'
-"""
+""",
+    NoRow,
+)
 """Deletes ticks older than the retention."""
 
 
 def sweep(store: StoreConnection, *, retention_days: float) -> int:
     """Delete one batch of each kind. Returns how many sessions and interactions went. Raises `StoreAwayError`."""
-    sessions = store.fetch(EXPIRED_SESSIONS, {"batch": BATCH})[0].count
-    interactions = store.fetch(OLD_INTERACTIONS, {"days": retention_days, "batch": BATCH})[0].count
+    sessions = store.fetch(EXPIRED_SESSIONS, {"batch": BATCH})[0].gone
+    interactions = store.fetch(OLD_INTERACTIONS, {"days": retention_days, "batch": BATCH})[0].gone
     store.fetch(OLD_TICKS, {"days": retention_days})
-    return int(sessions) + int(interactions)
+    return sessions + interactions

@@ -2,32 +2,77 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any, NamedTuple
 
 from pumice.agents.context import new_id
 from pumice.agents.names import static_session_id
+from pumice.agents.states import REASONS, Reason
 from pumice.sessions.accept import WAKE_GRACE, NewInteraction, accept
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.statements import NoRow, Statement
 
 PAGE = 5_000
 
-INSERT: LiteralString = """
+
+class _DueTime(NamedTuple):
+    agent_id: str
+    job: str
+    scheduled_for: datetime
+
+
+class _Last(NamedTuple):
+    agent_id: str
+    job: str
+    last: datetime
+
+
+class _Cursor(NamedTuple):
+    cursor: str
+
+
+class _Page(NamedTuple):
+    cursor: str | None
+    seen: int
+    woken: list[str]
+    skipped: int
+
+
+class _Now(NamedTuple):
+    now: datetime
+
+
+NOW = Statement("clock", "select clock_timestamp() as now", _Now)
+"""Postgres's clock, which all beats share."""
+
+INSERT = Statement(
+    "insert_ticks",
+    """
 insert into ticks (agent_id, job, scheduled_for)
 select * from unnest(%(agents)s::text[], %(jobs)s::text[], %(times)s::timestamptz[])
 on conflict do nothing returning agent_id, job, scheduled_for
-"""
+""",
+    _DueTime,
+)
 """Inserts due times; returns those that nobody had inserted before."""
 
-LAST: LiteralString = "select agent_id, job, max(scheduled_for) as last from ticks group by agent_id, job"
+LAST = Statement(
+    "last_ticks", "select agent_id, job, max(scheduled_for) as last from ticks group by agent_id, job", _Last
+)
 """The newest tick of each job."""
 
-LOCK: LiteralString = """
+LOCK = Statement(
+    "lock_tick",
+    """
 select cursor from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
 for update skip locked
-"""
+""",
+    _Cursor,
+)
 """Takes an open tick, if no other fan-out has it."""
 
-PAGE_OF_SESSIONS: LiteralString = """
+PAGE_OF_SESSIONS = Statement(
+    "fan_out_page",
+    """
 with page as (
   select id from sessions
   where agent_id = %(agent)s and id > %(cursor)s and not temporary and id not like '$%%'
@@ -37,11 +82,12 @@ with page as (
   where %(skip)s and i.agent_id = %(agent)s and i.status = 'queued' and i.kind = 'job' and i.name = %(job)s
 ), made as (
   insert into interactions (id, agent_id, session_id, kind, name, payload, dedupe_source, dedupe_key, scheduled_for,
-    wake_at, status, reason, finished_at)
+    wake_at, status, reason, reason_code, finished_at)
   select pumice_uuid7(), %(agent)s, p.id, 'job', %(job)s, '{}', 'job:' || %(job)s, %(stamp)s || '/' || p.id, %(time)s,
     now() + %(grace)s * interval '1 second',
     case when o.session_id is null then 'queued' else 'skipped' end,
-    case when o.session_id is not null then 'overlap: the previous run was not finished' end,
+    case when o.session_id is not null then %(reason)s end,
+    case when o.session_id is not null then %(reason_code)s end,
     case when o.session_id is not null then now() end
   from page p left join overlapping o on o.session_id = p.id order by p.id
   on conflict do nothing
@@ -50,14 +96,20 @@ with page as (
 select (select max(id) from page) as cursor, (select count(*) from page) as seen,
   array(select session_id from made where status = 'queued' order by session_id) as woken,
   (select count(*) from made where status = 'skipped') as skipped
-"""
+""",
+    _Page,
+)
 """Makes one interaction for each session of the next page; a session that has one for this tick gets no other."""
 
-ADVANCE: LiteralString = """
+ADVANCE = Statement(
+    "advance_tick",
+    """
 update ticks set cursor = %(cursor)s, sessions = sessions + %(made)s, skipped = skipped + %(skipped)s,
   progressed_at = now(), done_at = case when %(done)s then now() end
 where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s
-"""
+""",
+    NoRow,
+)
 """Moves the tick's cursor past a page, in the page's transaction."""
 
 
@@ -73,6 +125,11 @@ class Tick:
     def stamp(self) -> str:
         """The due time as it stands in dedupe keys: ISO 8601 in UTC."""
         return self.scheduled_for.astimezone(UTC).isoformat()
+
+
+def now(store: StoreConnection) -> datetime:
+    """The time, as Postgres has it. Raises `StoreAwayError`."""
+    return store.fetch(NOW)[0].now
 
 
 def insert_ticks(store: StoreConnection, ticks: list[Tick]) -> list[Tick]:
@@ -97,26 +154,27 @@ def fan_out_page(store: StoreConnection, tick: Tick, *, skip_overlap: bool) -> l
     Raises `StoreAwayError`.
     """
     key: dict[str, Any] = {"agent": tick.agent_id, "job": tick.job, "time": tick.scheduled_for}
-    with store.transaction() as connection:
-        taken = connection.execute(LOCK, key).fetchall()
+    with store.transaction() as transaction:
+        taken = transaction.fetch(LOCK, key)
         if not taken:
             return None
-        page = connection.execute(
+        page = transaction.fetch(
             PAGE_OF_SESSIONS,
             {
                 **key,
                 "cursor": taken[0].cursor,
                 "page": PAGE,
                 "skip": skip_overlap,
+                "reason": REASONS[Reason.OVERLAP],
+                "reason_code": Reason.OVERLAP.value,
                 "stamp": tick.stamp,
                 "grace": WAKE_GRACE,
             },
-        ).fetchall()[0]
+        )[0]
         cursor = taken[0].cursor if page.cursor is None else page.cursor
         progress = {"cursor": cursor, "made": len(page.woken), "skipped": page.skipped, "done": page.seen < PAGE}
-        connection.execute(ADVANCE, key | progress)
-    woken: list[str] = page.woken
-    return woken or (None if page.seen < PAGE else [])
+        transaction.fetch(ADVANCE, key | progress)
+    return page.woken or (None if page.seen < PAGE else [])
 
 
 def run_static(store: StoreConnection, tick: Tick, *, temporary_ttl: float, window: float) -> str:

@@ -15,7 +15,6 @@ from pumice.web.http.front import Front
 from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
 
-CANCELLED = "cancelled through the API"
 FILTERS = {"status", "kind", "name", "sessionId", "session_id"}
 
 
@@ -30,15 +29,15 @@ def control_blueprint(front: Front) -> Blueprint:
         if not isinstance(queued, bool):
             raise InvalidField("queued", "must be true or false")
         with front.connections.borrow() as store:
-            done = None if "\x00" in session_id else cancel(store, spec.id, session_id, queued=queued, reason=CANCELLED)
+            done = None if "\x00" in session_id else cancel(store, spec.id, session_id, queued=queued)
         if done is None:
             raise UnknownSession
-        front.intake.tell_ended(spec.id, session_id, done.interactions, "cancelled", CANCELLED)
+        front.intake.tell_finished(spec.id, session_id, done.interactions)
         if done.token is not None:
             front.intake.order({"cancel": [spec.id, session_id], "token": done.token})
         if done.waiting is not None:
             front.intake.wake([Wake.of(spec.id, session_id, done.waiting)])
-        return json_response({"cancelled": [row.id for row in done.interactions]})
+        return json_response({"cancelled": [one.id for one, _ in done.interactions]})
 
     @blueprint.get("/interactions")
     def given_up(agent_id: str) -> Response:

@@ -38,6 +38,7 @@ def interaction_document(row: InteractionRow, *, secret: bool) -> dict[str, Any]
         "name": row.name,
         "status": row.status,
         "reason": row.reason,
+        "reasonCode": row.reason_code,
         "supersededBy": None if row.superseded_by is None else str(row.superseded_by),
         "result": _result(row),
         "error": shown[-1] if shown and row.status in {"failed", "dead"} else None,

@@ -5,19 +5,13 @@ from collections.abc import Iterator
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pumice.errors import StoreAway
+from pumice.sessions.metrics import check_ready, measure
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
-
-QUEUED = text("""
-select agent_id, kind, count(*) as waiting, coalesce(extract(epoch from now() - min(available_at)), 0) as oldest
-from interactions where status = 'queued' and available_at <= now() group by agent_id, kind
-""")
-DEAD = text("select agent_id, count(*) as dead from interactions where status = 'dead' group by agent_id")
-WORKERS = text("select count(*) from workers where seen_at > now() - interval '10 seconds'")
 
 
 def health_blueprint(front: Front) -> Blueprint:
@@ -33,8 +27,7 @@ def health_blueprint(front: Front) -> Blueprint:
     @blueprint.get("/readyz")
     def readyz() -> Response:
         try:
-            with front.engine.connect() as connection:
-                connection.execute(text("select id from sessions limit 0"))
+            check_ready(front.engine)
         except SQLAlchemyError as error:
             message = "Postgres can't be reached or is not migrated."
             raise StoreAway(message, retry_after=2) from error
@@ -64,11 +57,11 @@ class _StoreCollector:
         oldest = GaugeMetricFamily("pumice_queue_age_seconds", "Age of the oldest of them", labels=["agent", "kind"])
         dead = GaugeMetricFamily("pumice_interactions_dead", "Interactions given up", labels=["agent"])
         workers = GaugeMetricFamily("pumice_workers", "Worker processes seen in the last 10 s")
-        with self._engine.connect() as connection:
-            for row in connection.execute(QUEUED):
-                waiting.add_metric([row.agent_id, row.kind], row.waiting)
-                oldest.add_metric([row.agent_id, row.kind], float(row.oldest))
-            for row in connection.execute(DEAD):
-                dead.add_metric([row.agent_id], row.dead)
-            workers.add_metric([], connection.execute(WORKERS).scalar_one())
+        found = measure(self._engine)
+        for queue in found.queues:
+            waiting.add_metric([queue.agent_id, queue.kind], queue.waiting)
+            oldest.add_metric([queue.agent_id, queue.kind], queue.oldest)
+        for agent_id, count in found.dead.items():
+            dead.add_metric([agent_id], count)
+        workers.add_metric([], found.workers)
         yield from (waiting, oldest, dead, workers)

@@ -1,6 +1,7 @@
 """The parameters and keys of `/openapi.json`."""
 
-from pumice.web.api.schemas import KINDS, Schema, ref
+from pumice.agents.states import Kind
+from pumice.web.api.schemas import Schema, ref
 
 KEY_SCHEMES: Schema = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "It names the agent"},
@@ -42,7 +43,7 @@ PARAMETERS: dict[str, Schema] = {
     "session_token": _parameter("query", "session_token", _TEXT, "The same as x-session-token"),
     "action": _parameter("path", "action", {"enum": ["retry", "discard"]}, "What to do"),
     "status": _parameter("query", "status", {"enum": ["dead", "failed"]}, "Only these"),
-    "kind": _parameter("query", "kind", {"enum": list(KINDS)}, "Only these"),
+    "kind": _parameter("query", "kind", {"enum": list(Kind)}, "Only these"),
     "name": _parameter("query", "name", _TEXT, "Only of this hook, job or method"),
     "limit": _parameter(
         "query", "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Page size"

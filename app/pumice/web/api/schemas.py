@@ -4,6 +4,7 @@ from typing import Any
 
 from pumice.agents.messages import ROLES
 from pumice.agents.names import SESSION_ID_LENGTH
+from pumice.agents.states import FailureCode, Kind, Reason, Status
 
 Schema = dict[str, Any]
 
@@ -11,8 +12,6 @@ _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
-KINDS = ("chat", "socket", "hook", "job", "call")
-_STATUSES = ("queued", "done", "failed", "dead", "cancelled", "skipped")
 
 
 def ref(name: str) -> Schema:
@@ -57,6 +56,7 @@ _ERROR = _object(
     "A failed attempt",
     {
         "attempt": _COUNT,
+        "code": {**_TEXT, "description": f"In which way it failed: {', '.join(FailureCode)}, or retried"},
         "type": {**_TEXT, "description": "The exception's class, `timeout`, `WorkerLost`, or `Retried` by an operator"},
         "message": _TEXT,
         "traceback": {**_TEXT, "description": "Only for a secret key"},
@@ -87,10 +87,11 @@ _INTERACTION = _object(
         "interactionId": _UUID,
         "agentId": _TEXT,
         "sessionId": _TEXT,
-        "kind": {"enum": list(KINDS)},
+        "kind": {"enum": list(Kind)},
         "name": {**_or_null(_TEXT), "description": "The hook's, job's or method's"},
-        "status": {"enum": list(_STATUSES)},
+        "status": {"enum": list(Status)},
         "reason": {**_or_null(_TEXT), "description": "Why it did not run, or not well"},
+        "reasonCode": {"enum": [None, *Reason], "description": "The same for programs"},
         "supersededBy": _or_null(_UUID),
         "result": {"description": "A chat's message, a hook's response, or what a method returned"},
         "error": _or_null(ref("AttemptError")),
@@ -113,6 +114,7 @@ _INTERACTION = _object(
             "name",
             "status",
             "reason",
+            "reasonCode",
             "supersededBy",
             "result",
             "error",
@@ -180,7 +182,7 @@ SCHEMAS: dict[str, Schema] = {
         "Which of the given-up interactions; all when empty",
         {
             "status": {"enum": ["dead", "failed"]},
-            "kind": {"enum": list(KINDS)},
+            "kind": {"enum": list(Kind)},
             "name": _TEXT,
             "sessionId": _TEXT,
             "session_id": {**_TEXT, "description": "The same as `sessionId`"},

@@ -73,10 +73,10 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
     if prefers_async():
         accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)
-    accepted, document = accept_and_wait(front, spec, wanted)
-    if document is None:
+    accepted, finished = accept_and_wait(front, spec, wanted)
+    if finished is None:
         return accepted_response(accepted.id, accepted.session_id)
-    return chat_response(document, accepted.session_id)
+    return chat_response(finished, accepted.session_id)
 
 
 def _source(only: str | None) -> str:

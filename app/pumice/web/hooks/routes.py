@@ -87,8 +87,8 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
     if at_once:
         accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)
-    accepted, document = accept_and_wait(front, spec, wanted)
-    return accepted_response(accepted.id, accepted.session_id) if document is None else hook_response(document)
+    accepted, finished = accept_and_wait(front, spec, wanted)
+    return accepted_response(accepted.id, accepted.session_id) if finished is None else hook_response(finished)
 
 
 def _select(selector: Selector, frozen: Request) -> Any:

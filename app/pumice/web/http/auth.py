@@ -8,22 +8,15 @@ import hmac
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, LiteralString
 
 from pumice.errors import Forbidden, StoreAway, StoreAwayError, TooMany, Unauthorized
-from pumice.sessions.api_keys import hash_key
+from pumice.sessions.api_keys import ValidKey, find_key, hash_key
 from pumice.sessions.connections import StoreConnections
 from pumice.settings import Settings
 
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
 WINDOW = 60.0
-
-
-FIND: LiteralString = """
-select hash, kind, agent_id from api_keys where hash = %(hash)s and revoked_at is null
-"""
-"""A key that is not revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +70,10 @@ class KeyCache:
         self._cache[digest] = (now + CACHE_SECONDS, key)
         return key
 
-    def _look_up(self, digest: bytes) -> list[Any]:
+    def _look_up(self, digest: bytes) -> list[ValidKey]:
         with self._connections.borrow() as store:
             try:
-                return store.fetch(FIND, {"hash": digest}, again=True)
+                return find_key(store, digest)
             except StoreAwayError as error:
                 raise StoreAway(str(error), retry_after=2) from None
 

@@ -13,7 +13,7 @@ from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.accept import Accepted, NewInteraction
 from pumice.sessions.busy_policy import accept_busy
 from pumice.sessions.connections import StoreConnections
-from pumice.sessions.finished import problem_of
+from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 from pumice.web.http.group_accept import GroupAccept
 from pumice.web.http.limits import QueueLimits
@@ -58,32 +58,21 @@ class Intake:
             )
         if not outcome.accepted.duplicate:
             self._wakes.wake([Wake.of(wanted.agent_id, wanted.session_id, wanted.kind)])
-            self.tell_ended(
-                wanted.agent_id, wanted.session_id, outcome.superseded, "skipped", outcome.reason, outcome.accepted.id
-            )
+            self.tell_finished(wanted.agent_id, wanted.session_id, outcome.superseded)
         return outcome.accepted
 
     def wake(self, wakes: Iterable[Wake]) -> None:
         """Have sessions woken."""
         self._wakes.wake(wakes)
 
-    def tell_ended(
-        self,
-        agent_id: str,
-        session_id: str,
-        ended: Iterable[Any],
-        status: str,
-        reason: str,
-        superseded_by: str | None = None,
+    def tell_finished(
+        self, agent_id: str, session_id: str, finished: Iterable[tuple[FinishedInteraction, str | None]]
     ) -> None:
-        """Tell streams and waiting requests of interactions that a request ended (rows of id, kind and reply_to)."""
-        for row in ended:
-            problem = problem_of(row.id, status, None, reason, superseded_by).document()
-            fields = {"interactionId": row.id, "kind": row.kind, "error": problem}
-            self._events.publish(Event(agent_id, session_id, "error", fields))
-            if row.reply_to is not None:
-                document = {"id": row.id, "status": status, "result": None, "error": None, "reason": reason}
-                self._events.publish(Reply(row.reply_to, document | {"supersededBy": superseded_by}))
+        """Tell streams, and the fronts named, of interactions that a request ended."""
+        for one, front_id in finished:
+            self._events.publish(*(Event.of(agent_id, session_id, event) for event in one.events()))
+            if front_id is not None:
+                self._events.publish(Reply(front_id, one))
 
     def order(self, order: dict[str, Any]) -> None:
         """Send an order to the workers. Lost when Redis is away: orders only make sooner what happens anyway."""

@@ -10,26 +10,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Hashable
-from typing import Any, LiteralString
+from typing import Any
 
 from pumice.errors import TooMany
 from pumice.sessions.connections import StoreConnections
+from pumice.sessions.queue_lengths import AGENT_QUEUE, SESSION_QUEUE, QueueLength
+from pumice.sessions.statements import Statement
 from pumice.settings import Settings
 
 TRACKED = 100_000
 RETRY_AFTER = 1.0
-
-SESSION_QUEUE: LiteralString = """
-select count(*) as waiting from (select from interactions where agent_id = %(agent)s and session_id = %(session)s
-  and status = 'queued' and available_at <= now() limit %(limit)s) q
-"""
-"""How much waits for a session, counted up to the limit."""
-
-AGENT_QUEUE: LiteralString = """
-select count(*) as waiting from (select from interactions where agent_id = %(agent)s and status = 'queued'
-  limit %(limit)s) q
-"""
-"""How much waits for an agent, counted up to the limit."""
 
 
 class QueueLimits:
@@ -59,7 +49,7 @@ class _Queues:
     """The queues of sessions, or those of agents. rest: seconds for which one that was found full is not looked at."""
 
     def __init__(
-        self, connections: StoreConnections, what: str, query: LiteralString, limit: int, *, rest: float = 0.0
+        self, connections: StoreConnections, what: str, query: Statement[QueueLength], limit: int, *, rest: float = 0.0
     ) -> None:
         self._connections = connections
         self._what = what
@@ -109,6 +99,6 @@ class _Queues:
         entering = self._entering[key]
         with self._connections.borrow() as store:
             rows = store.fetch(self._query, {**parameters, "limit": self._limit})
-        self._waiting[key] = int(rows[0].waiting) + entering
+        self._waiting[key] = rows[0].waiting + entering
         if self._rest and self._waiting[key] >= self._limit:
             self._full_until[key] = time.monotonic() + self._rest

@@ -10,7 +10,7 @@ from flask import Response, request
 from pumice.agents.requests import decode_response
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.accept import Accepted, NewInteraction
-from pumice.sessions.finished import MERGED, problem_of
+from pumice.sessions.finished import FinishedInteraction
 from pumice.web.http.front import Front
 from pumice.web.http.problems import problem_response
 from pumice.web.http.shortcuts import FinalResponse
@@ -41,7 +41,9 @@ def prefers_async() -> bool:
     return "respond-async" in (preference.strip() for preference in preferences)
 
 
-def accept_and_wait(front: Front, spec: AgentSpec, wanted: NewInteraction) -> tuple[Accepted, dict[str, Any] | None]:
+def accept_and_wait(
+    front: Front, spec: AgentSpec, wanted: NewInteraction
+) -> tuple[Accepted, FinishedInteraction | None]:
     """Accept and wait until it is finished; None instead of what became of it when the reply timeout is over.
 
     A repeat waits for the first; a chat that was merged into a newer one waits for that.
@@ -55,38 +57,29 @@ def accept_and_wait(front: Front, spec: AgentSpec, wanted: NewInteraction) -> tu
             waiter = front.replies.expect(accepted.id, eager=True)
         while True:
             waiter.over.wait(max(give_up - time.monotonic(), 0))
-            document = waiter.document
-            if document is None or document.get("reason") != MERGED:
-                return accepted, document
-            waiter = front.replies.expect(document["supersededBy"], eager=True)
+            finished = waiter.finished
+            newer = finished.merged_into if finished is not None else None
+            if newer is None:
+                return accepted, finished
+            waiter = front.replies.expect(newer, eager=True)
     finally:
         front.replies.forget(waiter)
 
 
-def problem_in(document: dict[str, Any]) -> Response | None:
-    """The problem that a finished interaction ended in, if it did."""
-    if document["status"] == "done":
-        return None
-    error, reason = document.get("error"), document.get("reason")
-    return problem_response(problem_of(document["id"], document["status"], error, reason, document.get("supersededBy")))
-
-
-def chat_response(document: dict[str, Any], session_id: str) -> Response:
+def chat_response(finished: FinishedInteraction, session_id: str) -> Response:
     """The answer to a finished chat."""
-    problem = problem_in(document)
-    if problem is not None:
-        return problem
-    return json_response({"sessionId": session_id, "interactionId": document["id"], **document["result"]})
+    if (problem := finished.problem) is not None:
+        return problem_response(problem)
+    return json_response({"sessionId": session_id, "interactionId": finished.id, **finished.result})
 
 
-def hook_response(document: dict[str, Any]) -> Response:
+def hook_response(finished: FinishedInteraction) -> Response:
     """The answer to a finished hook: what the handler returned."""
-    problem = problem_in(document)
-    if problem is not None:
-        return problem
-    body, status, headers = decode_response(document["result"])
+    if (problem := finished.problem) is not None:
+        return problem_response(problem)
+    body, status, headers = decode_response(finished.result)
     response = Response(body, status, headers=headers)
     if not any(name.lower() == "content-type" for name, _ in headers):
         del response.headers["Content-Type"]
-    response.headers["X-Interaction-Id"] = document["id"]
+    response.headers["X-Interaction-Id"] = finished.id
     return response

@@ -11,6 +11,7 @@ import redis
 
 from pumice.messaging.events import OPEN_SCRIPT, front_channel, stream_key
 from pumice.messaging.redis_connection import connect
+from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 
 SUBSCRIBE_PATIENCE = 2.0
@@ -78,12 +79,10 @@ class Watch:
 class Subscriber:
     """The subscriber."""
 
-    def __init__(
-        self, settings: Settings, front_id: str, deliver_replies: Callable[[list[dict[str, Any]]], None]
-    ) -> None:
+    def __init__(self, settings: Settings, front_id: str, deliver: Callable[[list[FinishedInteraction]], None]) -> None:
         self._settings = settings
         self._front = front_channel(front_id)
-        self._deliver_replies = deliver_replies
+        self._deliver = deliver
         self._client: Any = connect(settings.redis_url)
         self._pubsub: redis.client.PubSub | None = None
         self._watches: dict[str, set[Watch]] = {}
@@ -174,7 +173,7 @@ class Subscriber:
                 time.sleep(0.2)
             except Exception:
                 self.live = False
-                log.exception("hub_failed")
+                log.exception("subscriber_failed")
                 time.sleep(1)
 
     def _listen(self) -> None:
@@ -212,7 +211,7 @@ class Subscriber:
         elif message["type"] != "message":
             return
         elif channel == self._front:
-            self._deliver_replies(orjson.loads(message["data"]))
+            self._deliver([FinishedInteraction.decode(one) for one in orjson.loads(message["data"])])
         else:
             event_id, _, event = message["data"].partition(b" ")
             for watch in list(self._watches.get(channel, ())):
@@ -232,7 +231,7 @@ def is_cursor(text: str) -> bool:
 
 def is_after(one: str, other: str) -> bool:
     """Whether one event id is newer than another."""
-    return _order(one) > _order(other)
+    return _place(one) > _place(other)
 
 
 def _following(event_id: str) -> str:
@@ -241,6 +240,6 @@ def _following(event_id: str) -> str:
     return f"{milliseconds}-{int(number) + 1}"
 
 
-def _order(event_id: str) -> tuple[int, int]:
+def _place(event_id: str) -> tuple[int, int]:
     milliseconds, _, number = event_id.partition("-")
     return int(milliseconds), int(number)

@@ -8,28 +8,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
-
-import orjson
 
 from pumice.errors import StoreAwayError
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.finished import FinishedInteraction, find_finished
 from pumice.settings import Settings
 
 LOOK_AFTER = 1.0
 LOOK_OFTEN = 0.05
 
-FINISHED: LiteralString = """
-select id::text as id, status, result::text as result, errors -> -1 as error, reason,
-  superseded_by::text as superseded_by
-from interactions where id = any(%(ids)s::uuid[]) and status <> 'queued'
-"""
-"""Which of these interactions are finished, and how."""
-
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """Somebody who waits for an interaction. `document` is set when it is finished.
+    """Somebody who waits for an interaction. `finished` is set when it is over.
 
     look_at: seconds of waiting after which it is looked for, doubled each time.
     """
@@ -38,13 +29,13 @@ class Waiter:
     since: float
     eager: bool = False
     look_at: float = LOOK_AFTER
-    document: dict[str, Any] | None = None
+    finished: FinishedInteraction | None = None
     over: threading.Event = field(default_factory=threading.Event)
     on_over: Callable[["Waiter"], None] | None = None
 
-    def finish(self, document: dict[str, Any]) -> None:
+    def finish(self, finished: FinishedInteraction) -> None:
         """Tell the waiter."""
-        self.document = document
+        self.finished = finished
         self.over.set()
         if self.on_over is not None:
             self.on_over(self)
@@ -83,13 +74,13 @@ class Waiters:
                 if not known:
                     del self._waiters[waiter.interaction_id]
 
-    def deliver(self, documents: list[dict[str, Any]]) -> None:
+    def deliver(self, finished: list[FinishedInteraction]) -> None:
         """Hand finished interactions to those who wait for them."""
-        for document in documents:
+        for one in finished:
             with self._changed:
-                waiters = self._waiters.pop(document["id"], set())
+                waiters = self._waiters.pop(one.id, set())
             for waiter in waiters:
-                waiter.finish(document)
+                waiter.finish(one)
 
     def _overdue(self) -> list[str]:
         now, live = time.monotonic(), self._is_live()
@@ -115,19 +106,7 @@ class Waiters:
 
     def _ask(self, ids: list[str]) -> None:
         try:
-            rows = self._store.fetch(FINISHED, {"ids": ids})
+            found = find_finished(self._store, ids)
         except StoreAwayError:
             return
-        self.deliver([finished_document(row) for row in rows])
-
-
-def finished_document(row: Any) -> dict[str, Any]:
-    """A finished interaction in the form in which workers send it."""
-    return {
-        "id": row.id,
-        "status": row.status,
-        "result": None if row.result is None else orjson.loads(row.result),
-        "error": row.error,
-        "reason": row.reason,
-        "supersededBy": row.superseded_by,
-    }
+        self.deliver(found)

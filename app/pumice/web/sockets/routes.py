@@ -140,7 +140,7 @@ class SocketSession:
             )
             with self._connection.held_back():
                 accepted = self._front.intake.accept(self._spec, wanted)
-                self._stream_ends.expect(accepted.id, kind)
+                self._stream_ends.expect(accepted.id)
                 self._connection.send_own({"type": "accepted", "interactionId": accepted.id, "kind": kind})
         except Exception as error:
             if isinstance(error, ConnectionClosed):

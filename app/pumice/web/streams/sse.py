@@ -8,12 +8,12 @@ import orjson
 from flask import Response
 
 from pumice.agents.spec import AgentSpec
+from pumice.agents.states import Reason
 from pumice.sessions.accept import NewInteraction
-from pumice.sessions.finished import MERGED
 from pumice.web.http.front import Front
 from pumice.web.http.subscriber import UnusableCursorError, Watch, is_cursor, read_cursor
 from pumice.web.http.waiting import Waiter
-from pumice.web.streams.stream_end import ENDS, LATE, ending
+from pumice.web.streams.stream_end import ENDS, LATE
 
 Frame = tuple[str, bytes]
 
@@ -90,19 +90,20 @@ class InteractionStream:
                 if give_up is None:
                     yield b": ping\n\n"
                     continue
-                for made_up in ending(self._waiter.document or {}, "chat", has_message=has_message):
-                    yield self._own(made_up)
+                if self._waiter.finished is not None:
+                    for made_up in self._waiter.finished.events(has_message=has_message):
+                        yield self._own(made_up)
                 return
             if frame is None:
-                document = self._waiter.document
-                if document is not None and document.get("reason") == MERGED:
-                    yield self._follow(document["supersededBy"])
-                elif document is not None:
+                finished = self._waiter.finished
+                if finished is not None and finished.merged_into is not None:
+                    yield self._follow(finished.merged_into)
+                elif finished is not None:
                     give_up = time.monotonic() + LATE
                 continue
             event = orjson.loads(frame[1])
             mine = event.get("interactionId") == self._waiter.interaction_id
-            if mine and event["type"] == "error" and event["error"].get("detail") == MERGED:
+            if mine and event["type"] == "error" and event["error"].get("reasonCode") == Reason.MERGED:
                 yield self._follow(event["error"]["supersededBy"])
                 continue
             if mine or self._all:

@@ -6,13 +6,12 @@ finished interaction in Postgres, for which `Waiters` looks.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from pumice.sessions.finished import problem_of
 from pumice.web.http.subscriber import Deliver
 from pumice.web.http.waiting import Waiter, Waiters
 
@@ -25,24 +24,9 @@ TOLD = tuple(b'{"type":"%s"' % kind for kind in (b"message", b"done", b"error"))
 """How the events that tell of an ending begin; see `Event.encode`."""
 
 
-def ending(document: dict[str, Any], kind: str, *, has_message: bool = False) -> Iterator[dict[str, Any]]:
-    """The last events of a finished interaction; without the message, if that came."""
-    fields = {"interactionId": document["id"]}
-    status = document["status"]
-    if status != "done":
-        error, reason = document.get("error"), document.get("reason")
-        problem = problem_of(document["id"], status, error, reason, document.get("supersededBy"))
-        yield {"type": "error", **fields, "kind": kind, "error": problem.document()}
-        return
-    if kind == "chat" and not has_message:
-        yield {"type": "message", **fields, **document["result"]}
-    yield {"type": "done", **fields, "kind": kind, "status": status}
-
-
 @dataclass(slots=True)
 class _Expected:
     waiter: Waiter
-    kind: str
     has_message: bool = False
 
 
@@ -58,10 +42,10 @@ class StreamEnds:
         self._made_up: deque[str] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
 
-    def expect(self, interaction_id: str, kind: str) -> None:
+    def expect(self, interaction_id: str) -> None:
         """See to it that this interaction's ending is delivered."""
         with self._lock:
-            self._open[interaction_id] = _Expected(self._replies.expect(interaction_id, on_over=self._over), kind)
+            self._open[interaction_id] = _Expected(self._replies.expect(interaction_id, on_over=self._over))
 
     def take(self, event_id: str, event: bytes) -> None:
         """Deliver a session event, unless it was made up before."""
@@ -98,8 +82,8 @@ class StreamEnds:
 
     def _finish(self, waiter: Waiter) -> None:
         expected = self._forget(waiter.interaction_id)
-        if expected is None or waiter.document is None:
+        if expected is None or waiter.finished is None:
             return
         self._made_up.append(waiter.interaction_id)
-        for frame in ending(waiter.document, expected.kind, has_message=expected.has_message):
+        for frame in waiter.finished.events(has_message=expected.has_message):
             self._make_up(frame)

@@ -1,0 +1,60 @@
+"""What an interaction can be, and what can become of it. The values stand in Postgres and in what clients see."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an interaction asks for."""
+
+    CHAT = "chat"
+    SOCKET = "socket"
+    HOOK = "hook"
+    JOB = "job"
+    CALL = "call"
+
+
+class Status(StrEnum):
+    """Where an interaction stands. Every status but `queued` is final."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+RETRY = "retry"
+"""The outcome of a turn whose interaction is queued again."""
+
+
+class Reason(StrEnum):
+    """Why an interaction did not run to its end; `reason` says the same in words."""
+
+    MERGED = "merged"
+    """A newer chat took its messages over: whoever waits for it gets the newer one's reply."""
+    SUPERSEDED = "superseded"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+    OVERLAP = "overlap"
+    DISCARDED = "discarded"
+
+
+REASONS = {
+    Reason.MERGED: "merged into a newer message",
+    Reason.SUPERSEDED: "dropped for a newer message",
+    Reason.INTERRUPTED: "interrupted by a newer message",
+    Reason.CANCELLED: "cancelled through the API",
+    Reason.OVERLAP: "overlap: the previous run was not finished",
+    Reason.DISCARDED: "discarded by an operator",
+}
+"""The reasons in words."""
+
+
+class FailureCode(StrEnum):
+    """In which way an attempt failed."""
+
+    HANDLER = "handler-failed"
+    TIMEOUT = "timeout"
+    SERIALIZATION = "unserialisable"
+    WORKER_LOST = "worker-lost"

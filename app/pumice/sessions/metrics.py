@@ -1,0 +1,48 @@
+"""What is measured in Postgres: queues, the dead, and workers; and whether it is ready at all."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+READY = text("select id from sessions limit 0")
+QUEUED = text("""
+select agent_id, kind, count(*) as waiting, coalesce(extract(epoch from now() - min(available_at)), 0) as oldest
+from interactions where status = 'queued' and available_at <= now() group by agent_id, kind
+""")
+DEAD = text("select agent_id, count(*) as dead from interactions where status = 'dead' group by agent_id")
+WORKERS = text("select count(*) from workers where seen_at > now() - interval '10 seconds'")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMeasure:
+    """What of one kind waits for an agent: how much, and for how many seconds the oldest."""
+
+    agent_id: str
+    kind: str
+    waiting: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What was measured: the queues, how many are dead by agent, and how many workers were seen lately."""
+
+    queues: list[QueueMeasure]
+    dead: dict[str, int]
+    workers: int
+
+
+def check_ready(engine: Engine) -> None:
+    """Ask Postgres for nothing. Raises `sqlalchemy.exc.SQLAlchemyError` when it is away or not migrated."""
+    with engine.connect() as connection:
+        connection.execute(READY)
+
+
+def measure(engine: Engine) -> Measures:
+    """Measure. Raises `sqlalchemy.exc.SQLAlchemyError`."""
+    with engine.connect() as connection:
+        queues = [
+            QueueMeasure(row.agent_id, row.kind, row.waiting, float(row.oldest)) for row in connection.execute(QUEUED)
+        ]
+        dead = {row.agent_id: row.dead for row in connection.execute(DEAD)}
+        return Measures(queues, dead, connection.execute(WORKERS).scalar_one())
