@@ -61,6 +61,7 @@ class Settings(BaseModel):
     )
     broker_url: str = Field("", description="Celery's broker; REDIS_URL when empty")
     agents: str = Field("", description="what is served: id=module:Class,…")
+    middleware: str = Field("", description="what stands around each turn: module:callable,…")
 
     host: str = Field("0.0.0.0", description="address the front listens on")  # noqa: S104 (a server in a container)
     port: int = Field(8000, ge=1, le=65535, description="port the front listens on")

@@ -8,10 +8,11 @@ from typing import Any
 
 from pumice import Agent
 from pumice.agents.context import History, new_id
+from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
 from pumice.agents.requests import Request
 from pumice.agents.spec import describe
-from pumice.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from pumice.agents.turn import Outcome, Work, drive, run_turn
 
 _numbers = itertools.count(1)
 

@@ -33,7 +33,7 @@ log = logging.getLogger("pumice.commit")
 class Finished:
     """Turns of one session to commit. `done` is called with whether the lease held."""
 
-    part: SessionCommit
+    changes: SessionCommit
     done: Callable[[bool], None]
 
 
@@ -73,7 +73,7 @@ class Committer:
                     )  # fmt: skip
         finally:
             for finished in batch:
-                finished.done(finished.part.lease in held)
+                finished.done(finished.changes.lease in held)
 
     def _commit_patiently(self, sessions: list[SessionCommit]) -> set[Lease]:
         give_up = time.monotonic() + PATIENCE
@@ -150,17 +150,17 @@ def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:
 
 
 def _merge(batch: list[Finished]) -> list[SessionCommit]:
-    """One part per lease, in order; a statement can't update a row twice."""
+    """What was done under each lease, in order; a statement can't update a row twice."""
     merged: dict[Lease, SessionCommit] = {}
     for finished in batch:
-        part = finished.part
-        known = merged.get(part.lease)
+        changes = finished.changes
+        known = merged.get(changes.lease)
         if known is None:
-            merged[part.lease] = replace(part, outcomes=[*part.outcomes], ages=[*part.ages])
+            merged[changes.lease] = replace(changes, outcomes=[*changes.outcomes], ages=[*changes.ages])
         else:
-            known.outcomes += part.outcomes
-            known.ages += part.ages
-            known.release = part.release
+            known.outcomes += changes.outcomes
+            known.ages += changes.ages
+            known.release = changes.release
     return list(merged.values())
 
 

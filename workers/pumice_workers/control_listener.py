@@ -13,7 +13,6 @@ import redis
 
 from pumice.messaging.events import CONTROL
 from pumice.messaging.redis_connection import connect
-from pumice_workers.interrupts import interrupt
 from pumice_workers.services import Services
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
@@ -60,10 +59,9 @@ class ControlListener:
     def _obey(self, order: dict[str, Any]) -> None:
         key = tuple(order.get("cancel") or order.get("interrupt") or ())
         for run in self._runner.runs:
-            lease = run.lease
-            if (lease.agent_id, lease.session_id) != key:
+            if run.key != key:
                 continue
             if "interrupt" in order:
-                interrupt(run, order["by"], self._loop)
-            elif order.get("token") == lease.token:
+                run.interrupt(order["by"], self._loop)
+            elif order.get("token") == run.lease.token:
                 self._watcher.lose(run)

@@ -8,7 +8,6 @@ import orjson
 
 from pumice.agents.messages import Message
 from pumice.agents.turn import Outcome, Work
-from pumice_workers.event_loop import EventLoop
 from pumice_workers.session_run import SessionRun
 
 
@@ -26,16 +25,3 @@ def interrupted(run: SessionRun, work: Work) -> Outcome:
         messages.append(Message("assistant", partial, {"interrupted": True}))
     replaces = payload.get("history") == "replace"
     return Outcome(work, "cancelled", messages=messages, replaces_history=replaces, superseded_by=run.interrupted_by)
-
-
-def interrupt(run: SessionRun, by: str, loop: EventLoop) -> None:
-    """Have a run's chat end for a newer one, whose interaction id is `by`.
-
-    Orders may come late: by the ids, which are ordered by time, they are ignored.
-    """
-    work = run.current or run.claimed.work[0]
-    if run.submitted or work.kind != "chat" or by <= work.id:
-        return
-    run.interrupted_by = by
-    if run.turn_task is not None:
-        loop.cancel(run.turn_task)

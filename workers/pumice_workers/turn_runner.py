@@ -6,8 +6,9 @@ from typing import Any
 
 from pumice.agents.context import Emit, History
 from pumice.agents.failures import failure_of
+from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
-from pumice.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.errors import StoreAwayError
 from pumice.messaging.events import Event
 from pumice.sessions.claim import ClaimedSession, load_body, load_messages
@@ -44,9 +45,10 @@ class TurnRunner:
 
     async def on_loop(self, run: SessionRun, work: Work) -> Outcome:
         """Run a turn on the event loop; an interruption cancels it. Raises `asyncio.CancelledError` for any other."""
-        run.turn_task = asyncio.ensure_future(self._turn(run, work))
+        turn = asyncio.ensure_future(self._turn(run, work))
+        run.run_turn_as(turn)
         try:
-            return await run.turn_task
+            return await turn
         except (asyncio.CancelledError, Interrupted):
             if run.interrupted_by is None:
                 raise
@@ -70,7 +72,7 @@ class TurnRunner:
         def emit(kind: str, fields: dict[str, Any]) -> None:
             if run.interrupted_by is not None and kind == "delta":
                 raise Interrupted
-            if not run.lost and run.current is not None and run.current.id == work.id:
+            if run.is_running(work):
                 known = {"interactionId": work.id, "attempt": attempt}
                 self._services.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
 

@@ -2,7 +2,7 @@
 
 A wake's sessions are claimed together. Sessions whose turns need the event loop are handed to it and run there side by
 side; the others run here, one after the other. What is finished goes to the committer; when all of it is committed,
-sessions that had more work than one claim takes are claimed again, and the others are looked at once more (`again`):
+sessions that had more work than one claim takes are claimed again, and the others are looked at once more (`recheck`):
 wakes for what arrived meanwhile found them leased.
 """
 
@@ -39,13 +39,13 @@ class WakeRunner:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._execution = TurnRunner(services)
+        self._turns = TurnRunner(services)
         self._tokens = itertools.count(1)
         self._gate = ProbationGate()
         self.worker_id = 0
         self.stopping = False
         self.runs = SessionRuns()
-        self.batches: set[WaitingSessions] = set()
+        self.waiting: set[WaitingSessions] = set()
 
     def run_wake(self, keys: Sequence[Sequence[str]]) -> None:
         """Run what is due in the sessions named, as `(agent_id, session_id)`. Failures are logged: rescue retries."""
@@ -72,23 +72,22 @@ class WakeRunner:
         if not here:
             return []
         batch = WaitingSessions(here)
-        self.batches.add(batch)
+        self.waiting.add(batch)
         started = []
         try:
             while run_next := batch.take():
                 started.append((run_next, self._run_sync(run_next, batch)))
         finally:
-            self.batches.discard(batch)
+            self.waiting.discard(batch)
         self._services.committer.flush()
-        held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.lost]
+        held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.is_lost]
         limits = {(one.agent_id, one.session_id): one for one in wanted}
         full, others = [], []
         for run in held:
-            key = run.lease.agent_id, run.lease.session_id
-            if len(run.claimed.work) >= limits[key].limit:
-                full.append(limits[key])
+            if len(run.claimed.work) >= limits[run.key].limit:
+                full.append(limits[run.key])
             else:
-                others.append(key)
+                others.append(run.key)
         self._services.recheck.add(others)
         return full
 
@@ -108,9 +107,9 @@ class WakeRunner:
         for one in claimed:
             if not one.work:
                 continue
-            run = SessionRun(one, self._execution.live(one), now)
-            if run.live.spec.cls.on_busy == "interrupt":
-                run.interrupted_by = one.newer_chat
+            live = self._turns.live(one)
+            interrupts = live.spec.cls.on_busy == "interrupt"
+            run = SessionRun(one, live, now, one.newer_chat if interrupts else None)
             self.runs.add(run)
             (on_loop if _needs_loop(run) else here).append(run)
         return on_loop, here
@@ -125,13 +124,13 @@ class WakeRunner:
 
         work = run.claimed.work
         for place, one in enumerate(work):
-            if run.lost or not self._may_start(run, one):
+            if run.is_lost or not self._may_start(run, one):
                 self._gate.leave(run)
                 break
-            run.begin(one, run.live.spec.handler(one.kind, one.name))
-            outcome = self._execution.on_thread(run, one)
+            run.start(one, run.live.spec.handler(one.kind, one.name))
+            outcome = self._turns.on_thread(run, one)
             self._gate.leave(run)
-            if not run.finish():
+            if not run.end():
                 break
             last = place == len(work) - 1
             if self._submit(run, outcome, settle, last=last, flushes=last and not batch.waiting):
@@ -149,23 +148,23 @@ class WakeRunner:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, committed, held)
 
-        run.task = asyncio.current_task()
+        run.run_as(asyncio.current_task())
         work = run.claimed.work
         try:
             for place, one in enumerate(work):
                 probation = run.claimed.probation
-                if run.lost or (probation and not await asyncio.to_thread(self._may_start, run, one)):
+                if run.is_lost or (probation and not await asyncio.to_thread(self._may_start, run, one)):
                     break
-                run.begin(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
-                outcome = await self._execution.on_loop(run, one)
+                run.start(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
+                outcome = await self._turns.on_loop(run, one)
                 self._gate.leave(run)
-                if not run.finish() or self._submit(run, outcome, settle, last=place == len(work) - 1):
+                if not run.end() or self._submit(run, outcome, settle, last=place == len(work) - 1):
                     break
-            if not run.lost and await committed and not self.stopping:
-                self._services.recheck.add([(run.lease.agent_id, run.lease.session_id)])
+            if not run.is_lost and await committed and not self.stopping:
+                self._services.recheck.add([run.key])
         finally:
             self._gate.leave(run)
-            if not committed.done() and not run.submitted:
+            if not committed.done() and not run.is_submitted:
                 self._settle(run, held=False)
 
     def _settle(self, run: SessionRun, held: bool) -> None:
@@ -195,10 +194,9 @@ class WakeRunner:
         """
         failure = outcome.failure
         last = last or (outcome.status == "retry" and failure is not None and failure.blocking)
-        part = run.part(outcome, release=last)
+        changes = run.submit(outcome, last=last)
         awaited = outcome.work.reply_to is not None or outcome.work.kind in {"chat", "socket"}
-        run.submitted = run.submitted or last
-        self._services.committer.add(Finished(part, settle if last else _ignore), urgent=awaited and not flushes)
+        self._services.committer.add(Finished(changes, settle if last else _ignore), urgent=awaited and not flushes)
         return last
 
     def hand_back(self, runs: Sequence[SessionRun]) -> None:
@@ -213,7 +211,7 @@ class WakeRunner:
             log.warning("hand_back_failed sessions=%d error=%s", len(mine), error)
         for run in mine:
             self.runs.remove(run)
-        keys = [(run.lease.agent_id, run.lease.session_id) for run in mine]
+        keys = [run.key for run in mine]
         if self.stopping:
             self._leave_to_others(keys)
         else:
@@ -240,4 +238,4 @@ def _answer(future: "asyncio.Future[bool]", held: bool) -> None:
 
 
 def _ignore(_held: bool) -> None:
-    """A part that nobody waits for."""
+    """Do nothing: nobody waits for these changes."""

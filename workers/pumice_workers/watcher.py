@@ -6,7 +6,7 @@ import threading
 import time
 
 from pumice.agents.failures import failure_of
-from pumice.agents.turn import Outcome
+from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.messaging.wakes import Wake
 from pumice.sessions.claim import renew
@@ -48,21 +48,21 @@ class Watcher:
                 log.exception("watch_failed")
 
     def _pass(self, now: float) -> None:
-        for batch in list(self._runner.batches):
+        for batch in list(self._runner.waiting):
             if batch.waiting and batch.is_slow(now):
                 waiting = []
                 while run := batch.take():
                     waiting.append(run)
                 self._runner.hand_back(waiting)
         for run in self._runner.runs:
-            if run.current is not None and now > run.deadline:
-                self._abandon(run)
+            if (work := run.overdue(now)) is not None:
+                self._abandon(run, work)
         if now - self._renewed > self._every:
             self._renewed = now
             self._renew()
 
     def _renew(self) -> None:
-        runs = [run for run in self._runner.runs if not run.lost]
+        runs = [run for run in self._runner.runs if not run.is_lost]
         if not runs:
             return
         try:
@@ -71,46 +71,38 @@ class Watcher:
             log.warning("renew_failed leases=%d error=%s", len(runs), error)
             return
         for run in runs:
-            if run.lease not in held and not run.submitted:
+            if run.lease not in held and not run.is_submitted:
                 self.lose(run)
 
     def lose(self, run: SessionRun) -> None:
         """Stop a run whose lease is gone, as far as it can be stopped."""
         if run.take_away():
-            log.warning("lease_lost agent=%s session=%s", run.lease.agent_id, run.lease.session_id)
-        if run.task is not None:
-            self._services.loop.cancel(run.task)
+            log.warning("lease_lost agent=%s session=%s", *run.key)
+        run.cancel(self._services.loop)
 
-    def _abandon(self, run: SessionRun) -> None:
+    def _abandon(self, run: SessionRun, work: Work) -> None:
         """Fail a turn that is past its limit, on its behalf; whatever it still does no longer counts."""
-        work = run.current
-        if work is None or not run.take_away(work):
+        if not run.take_away(work):
             return
         handler = run.live.spec.handler(work.kind, work.name)
         policy = handler.policy if handler else None
         failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True)
         outcome = Outcome(work, failure.status, failure=failure)
-        log.warning("turn_abandoned agent=%s session=%s interaction=%s", *_ids(run), work.id)
-        part = run.part(outcome, release=True)
-        self._services.committer.add(Finished(part, lambda _held: self._next(run, work.kind)), urgent=True)
-        if run.task is not None:
-            self._services.loop.cancel(run.task)
-        elif self._services.settings.worker_pool == "prefork":
+        log.warning("turn_abandoned agent=%s session=%s interaction=%s", *run.key, work.id)
+        changes = run.submit(outcome, last=True)
+        self._services.committer.add(Finished(changes, lambda _held: self._next(run, work.kind)), urgent=True)
+        if not run.cancel(self._services.loop) and self._services.settings.worker_pool == "prefork":
             threading.Thread(target=self._end_process, name="pumice-end", daemon=True).start()
 
     def _next(self, run: SessionRun, kind: str) -> None:
         self._runner.runs.remove(run)
-        self._services.wakes.wake([Wake.of(run.lease.agent_id, run.lease.session_id, kind)])
+        self._services.wakes.wake([Wake.of(*run.key, kind)])
 
     def _end_process(self) -> None:
         """A stuck thread can't be ended, but a child of the prefork pool can: Celery starts another."""
-        left = [run for run in self._runner.runs if not run.lost]
+        left = [run for run in self._runner.runs if not run.is_lost]
         self._runner.hand_back(left)
         self._services.committer.stop()
         self._services.events.stop()
         self._services.wakes.stop()
         os._exit(1)
-
-
-def _ids(run: SessionRun) -> tuple[str, str]:
-    return run.lease.agent_id, run.lease.session_id

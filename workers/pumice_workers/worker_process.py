@@ -24,7 +24,7 @@ from pumice_workers.services import Services
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
 
-CLAIM_LANES = 8
+CLAIM_CONNECTIONS = 8
 """Connections for claims and loads of one process; threads wait for one for less than a millisecond."""
 
 SWITCH_INTERVAL = 0.001
@@ -43,11 +43,11 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.registry = load_agents(settings.agents)
+        self.registry = load_agents(settings.agents, settings.middleware)
         self.wakes = WakePublisher(settings, self._run_instead)
         self.events = EventPublisher(settings)
         self.committer = Committer(settings, self.events, self.wakes)
-        connections = StoreConnections(settings, min(CLAIM_LANES, settings.worker_concurrency), durable=False)
+        connections = StoreConnections(settings, min(CLAIM_CONNECTIONS, settings.worker_concurrency), durable=False)
         loop = EventLoop(settings.worker_async_limit, settings.worker_concurrency)
         self.recheck = Recheck(settings, self.wakes.wake)
         self.services = Services(
@@ -59,7 +59,7 @@ class WorkerProcess:
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
-        self._tick_lane = StoreConnection(settings)
+        self._tick_store = StoreConnection(settings)
         self._tick_lock = threading.Lock()
 
     def start(self) -> None:
@@ -89,11 +89,11 @@ class WorkerProcess:
         with self._tick_lock:
             if job.static:
                 session_id = run_static(
-                    self._tick_lane, tick, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
+                    self._tick_store, tick, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
                 )
                 self.wakes.wake([Wake.of(tick.agent_id, session_id, "job")])
                 return
-            while (page := fan_out_page(self._tick_lane, tick, skip_overlap=job.skip_overlap)) is not None:
+            while (page := fan_out_page(self._tick_store, tick, skip_overlap=job.skip_overlap)) is not None:
                 self.wakes.wake(Wake.of(tick.agent_id, session_id, "job") for session_id in page)
 
     def _run_instead(self, messages: list[Message]) -> None:
@@ -115,8 +115,7 @@ class WorkerProcess:
             left = list(self.runner.runs)
             log.warning("turns_handed_back count=%d", len(left))
             for run in left:
-                if run.task is not None:
-                    self.services.loop.cancel(run.task)
+                run.cancel(self.services.loop)
             self.runner.hand_back(left)
         self.committer.stop()
         self.recheck.stop()

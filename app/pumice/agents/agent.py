@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pumice.agents.context import History, Interaction, TurnContext, When
 from pumice.agents.messages import Message
+from pumice.agents.middleware import Middleware
 
 Reply: TypeAlias = str | Message | Iterator[str] | AsyncIterator[str]
 
@@ -20,6 +21,7 @@ class Agent:
     history: how many of the newest messages `self.messages` and `reply` see.
     on_busy: what a chat does while another is waiting or running: "queue", "reject", "interrupt", "latest", "merge".
     require_session_token: whether a public key reaches only sessions that a signed session token names.
+    middleware: what stands around each turn; see `pumice.agents.middleware`.
     """
 
     class State(BaseModel):
@@ -32,6 +34,7 @@ class Agent:
     history: ClassVar[int] = 100
     on_busy: ClassVar[Literal["queue", "reject", "interrupt", "latest", "merge"]] = "queue"
     require_session_token: ClassVar[bool] = False
+    middleware: ClassVar[Sequence[Middleware]] = ()
 
     state: Any
     _turn: TurnContext

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pumice.agents.agent import Agent
+from pumice.agents.middleware import load_middleware
 from pumice.agents.names import AGENT_ID
 from pumice.agents.spec import AgentSpec, describe
 from pumice.errors import DeclarationError
@@ -15,13 +16,16 @@ Registry: TypeAlias = dict[str, AgentSpec]
 """The agents served, by id."""
 
 
-def load_agents(declaration: str) -> Registry:
+def load_agents(declaration: str, middleware: str = "") -> Registry:
     """Load `id=module:Class,…`; modules are found from the working directory too.
+
+    middleware: `module:callable,…`, which stand around the turns of all these agents.
 
     Raises `DeclarationError`, which names the entry and what is wrong with it.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+    around_all = load_middleware(middleware)
     registry: Registry = {}
     for entry in filter(None, (part.strip() for part in declaration.split(","))):
         agent_id, _, path = entry.partition("=")
@@ -29,7 +33,8 @@ def load_agents(declaration: str) -> Registry:
             raise DeclarationError(f"AGENTS {entry!r}", "must look like id=module:Class")
         if agent_id in registry:
             raise DeclarationError(f"AGENTS {entry!r}", f"the id {agent_id!r} is there twice")
-        registry[agent_id] = dataclasses.replace(describe(_load_class(entry, path)), id=agent_id)
+        spec = describe(_load_class(entry, path))
+        registry[agent_id] = dataclasses.replace(spec, id=agent_id, middleware=(*around_all, *spec.middleware))
     return registry
 
 

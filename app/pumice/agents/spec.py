@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pumice.agents.agent import Agent
 from pumice.agents.declare import HandlerMark, HookMark, JobMark, Policy, ToolMark, marks_of
+from pumice.agents.middleware import Middleware
 from pumice.agents.names import HOOK_NAME
 from pumice.agents.selectors import Selector, as_selector
 from pumice.errors import DeclarationError
@@ -77,6 +78,7 @@ class AgentSpec:
     methods: Mapping[str, Handler]
     tools: Mapping[str, str]
     can_chat: bool
+    middleware: tuple[Middleware, ...] = ()
 
     @property
     def chat(self) -> Handler:
@@ -130,7 +132,7 @@ def describe(cls: type[Agent]) -> AgentSpec:
     can_chat = cls.reply is not Agent.reply or cls.model is not None
     if cls.model is not None:
         methods["reply"] = replace(methods["reply"], is_async=True)  # what the default reply returns is asynchronous
-    return AgentSpec(cls.__name__, cls, hooks, jobs, methods, tools, can_chat)
+    return AgentSpec(cls.__name__, cls, hooks, jobs, methods, tools, can_chat, tuple(cls.middleware))
 
 
 def _attributes(cls: type[Agent]) -> list[tuple[str, Any]]:
@@ -244,6 +246,8 @@ def _check_class(cls: type[Agent]) -> None:
         cls.State.model_json_schema(mode="serialization")
     except Exception as error:
         raise DeclarationError(where, f"can't be stored as JSON: {error}") from None
+    if isinstance(cls.middleware, str) or not all(callable(one) for one in cls.middleware):
+        raise DeclarationError(f"{cls.__name__}.middleware", "must be a list of callables that take the turn")
     if cls.on_busy not in ON_BUSY:
         raise DeclarationError(f"{cls.__name__}.on_busy", f"must be one of {', '.join(ON_BUSY)}, not {cls.on_busy!r}")
     if isinstance(cls.history, bool) or not isinstance(cls.history, int) or cls.history < 0:

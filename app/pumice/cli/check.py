@@ -47,7 +47,7 @@ def _agents(settings: Settings) -> str:
 
     if not settings.agents:
         raise DeclarationError("AGENTS", "is not set, so nothing is served: AGENTS=id=module:Class,…")
-    agents = load_agents(settings.agents)
+    agents = load_agents(settings.agents, settings.middleware)
     return f"serving {', '.join(agents)}"
 
 

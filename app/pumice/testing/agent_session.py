@@ -25,12 +25,13 @@ from werkzeug.test import EnvironBuilder
 
 from pumice.agents.agent import Agent
 from pumice.agents.context import Call, History, new_id, to_json
+from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message, decode_messages
 from pumice.agents.names import checked_session_id
 from pumice.agents.requests import Request, decode_response
 from pumice.agents.selectors import Selector
 from pumice.agents.spec import AgentSpec, Hook, describe
-from pumice.agents.turn import LiveSession, Outcome, Work, drive, run_turn
+from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.errors import MethodNotAllowed, Unauthorized
 
 T = TypeVar("T")

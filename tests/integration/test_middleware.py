@@ -1,0 +1,29 @@
+"""The setting MIDDLEWARE, on a real worker."""
+
+from pumice.dev.postgres import Postgres
+from pumice.dev.valkey import Valkey
+from tests.support.databases import ExternalServer, database
+from tests.support.stack import running_stack
+
+REDIS_DATABASE = 7
+
+
+def test_it_stands_around_the_turns_of_all_agents(
+    postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template, tmp_path
+):
+    """Deliberate bug: worker_process.py, `settings.middleware` left out: the file is never made."""
+    trace = tmp_path / "trace"
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        environ = {
+            "DATABASE_URL": postgres_server.url(name),
+            "REDIS_URL": valkey_server.url(REDIS_DATABASE),
+            "MIDDLEWARE": "tests.support.middleware:traced",
+            "TRACE_FILE": str(trace),
+        }
+        with running_stack(
+            environ, "echo=tests.support.agents_chat:Echo,slow=tests.support.agents_chat:AsyncSlow"
+        ) as it:
+            it.agent("echo").reply("hello", "s1")
+            it.agent("slow").reply("0", "s2")
+    expected = [f"{who} chat {what}" for who in ("echo s1", "slow s2") for what in ("enters", "leaves")]
+    assert trace.read_text().splitlines() == expected
