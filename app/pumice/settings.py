@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pumice.errors import SettingsError
 
 QUEUES = ("chat", "hooks", "jobs")
+PATCHED = ("celery", "flask", "kombu")
+"""Libraries of which Pumice replaces something inside, for speed."""
 """The Celery queues that wakes travel on."""
 CENTURY = 36_525 * 86_400
 """The longest time, in seconds, that a setting may name: what dates are reckoned with must stay a date."""
@@ -39,6 +41,13 @@ def _queue_list(names: str) -> str:
         message = f"{unknown[0]!r} is not one of {', '.join(QUEUES)}"
         raise ValueError(message)
     return names
+
+
+def _library_list(value: str) -> str:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if unknown := set(names) - set(PATCHED):
+        raise ValueError(f"knows no {', '.join(sorted(unknown))}; they are {', '.join(PATCHED)}")
+    return ",".join(names)
 
 
 def _signing_key(key: str) -> str:
@@ -98,7 +107,14 @@ class Settings(BaseModel):
     )
     event_ttl: float = Field(3600, gt=0, le=CENTURY, description="how long a session's events can be replayed")
     event_limit: int = Field(1_000, ge=10, description="how many of a session's events can be replayed")
+    stock: Annotated[str, AfterValidator(_library_list)] = Field(
+        "", description="libraries that run unpatched (celery, flask, kombu), to find out whether a patch is to blame"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+
+    def runs_stock(self, library: str) -> bool:
+        """Whether a library of `PATCHED` runs as it is, without what Pumice replaces in it."""
+        return library in self.stock.split(",")
 
     @property
     def broker(self) -> str:

@@ -5,6 +5,7 @@ from pumice.dev.valkey import Valkey
 from tests.support.databases import ExternalServer, database
 from tests.support.stack import running_stack
 
+AGENTS = "echo=tests.support.agents_chat:Echo,async=tests.support.agents_chat:AsyncStreamer"
 REDIS_DATABASE = 7
 
 
@@ -20,10 +21,8 @@ def test_it_stands_around_the_turns_of_all_agents(
             "MIDDLEWARE": "tests.support.middleware:traced",
             "TRACE_FILE": str(trace),
         }
-        with running_stack(
-            environ, "echo=tests.support.agents_chat:Echo,slow=tests.support.agents_chat:AsyncSlow"
-        ) as it:
+        with running_stack(environ, AGENTS) as it:
             it.agent("echo").reply("hello", "s1")
-            it.agent("slow").reply("0", "s2")
-    expected = [f"{who} chat {what}" for who in ("echo s1", "slow s2") for what in ("enters", "leaves")]
+            it.agent("async").reply("hello", "s2")
+    expected = [f"{who} chat {what}" for who in ("echo s1", "async s2") for what in ("enters", "leaves")]
     assert trace.read_text().splitlines() == expected

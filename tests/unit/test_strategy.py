@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from celery.exceptions import InvalidTaskError
 
+from pumice.settings import Settings
 from pumice_workers.direct_strategy import direct
 from tests.support.waiting import wait_until
+
+SETTINGS = Settings.from_env({"DATABASE_URL": "postgresql://nowhere/none"})
 
 
 class Message:
@@ -33,7 +36,7 @@ class Pool:
         self.called: list[Any] = []
         self.go = threading.Event()
         consumer = SimpleNamespace(pool=self, connection_errors=(OSError,))
-        self.handle = direct(SimpleNamespace(run=self.run), None, consumer)
+        self.handle = direct(SimpleNamespace(run=self.run), SimpleNamespace(settings=SETTINGS), consumer)
 
     def run(self, *arguments: Any, **options: Any) -> None:
         self.called.append((arguments, options))

@@ -28,7 +28,7 @@ def make_celery(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_pool_limit=2,
-        broker_transport=transport_for(settings.broker),
+        broker_transport=transport_for(settings.broker, stock=settings.runs_stock("kombu")),
         broker_transport_options=TRANSPORT_OPTIONS,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
@@ -36,10 +36,11 @@ def make_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_redirect_stdouts=False,
-        worker_consumer="pumice_workers.consumer:Consumer",
         beat_max_loop_interval=1,
         beat_scheduler="pumice_workers.beat:TickScheduler",
     )
+    if not settings.runs_stock("celery"):
+        app.conf.worker_consumer = "pumice_workers.consumer:Consumer"
     app.settings = settings
     return app
 

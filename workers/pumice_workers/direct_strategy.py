@@ -57,7 +57,7 @@ def direct(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     A message counts against the prefetch limit until its call starts; one that a thread is free for, not at all.
     """
     executor = getattr(consumer.pool, "executor", None)
-    if not isinstance(executor, ThreadPoolExecutor):
+    if app.settings.runs_stock("celery") or not isinstance(executor, ThreadPoolExecutor):
         return default(task, app, consumer)  # type: ignore[no-any-return]
     threads = _threads(consumer.pool, executor)
     run, errors = task.run, consumer.connection_errors

@@ -61,6 +61,14 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
             self._shared_client = self.Client(connection_pool=self.pool, single_connection_client=True)
         yield client or self._shared_client
 
+    def _restore_at_beginning(self, message: Any) -> None:
+        """Put a rejected message back; kombu's own takes it from the copy in Redis, which is not made here."""
+        info = message.delivery_info
+        with self.conn_or_acquire() as client:
+            self._do_restore_message(
+                message.serializable(), info["exchange"], info["routing_key"], client, leftmost=True
+            )
+
 
 class UntrackedTransport(redis.Transport):  # type: ignore[misc]
     """kombu's Redis transport with lean channels."""
@@ -68,6 +76,8 @@ class UntrackedTransport(redis.Transport):  # type: ignore[misc]
     Channel = UntrackedChannel
 
 
-def transport_for(url: str) -> str | None:
-    """The transport to use for a broker's address; None for kombu's own."""
+def transport_for(url: str, *, stock: bool = False) -> str | None:
+    """The transport to use for a broker's address; None for kombu's own, which `stock` asks for."""
+    if stock:
+        return None
     return f"{__name__}:{UntrackedTransport.__name__}" if url.partition("://")[0] in REDIS_SCHEMES else None

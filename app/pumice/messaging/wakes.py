@@ -68,7 +68,7 @@ class WakePublisher:
     def __init__(self, settings: Settings, instead: Callable[[list[Message]], None] | None = None) -> None:
         """`instead` takes the messages that can't be published, as a worker can; without it they are dropped."""
         self._instead = instead
-        self._writer = writer_for(settings.broker)
+        self._writer = writer_for(settings.broker, stock=settings.runs_stock("kombu"))
         self._wake_size = settings.wake_size
         self._flusher: GroupFlush[Wake | TaskMessage] = GroupFlush("pumice-wakes", self._publish, 10_000, linger=LINGER)
         self.away = False

@@ -35,9 +35,9 @@ class Writer(Protocol):
         """Close the connection; the next use opens another."""
 
 
-def writer_for(url: str) -> Writer:
-    """The writer for a broker's address."""
-    return RedisWriter(url) if url.partition("://")[0] in REDIS_SCHEMES else KombuWriter(url)
+def writer_for(url: str, *, stock: bool = False) -> Writer:
+    """The writer for a broker's address; kombu's, where `stock` asks for it."""
+    return RedisWriter(url) if url.partition("://")[0] in REDIS_SCHEMES and not stock else KombuWriter(url)
 
 
 class RedisWriter:

@@ -32,7 +32,8 @@ def create_app(settings: Settings, front: Front | None = None) -> Flask:
     """The front for these settings. Its `extensions["pumice.sockets"]` closes all sockets at a restart."""
     front = front or make_front(settings)
     sockets = OpenSockets()
-    app = SingleHostFlask("pumice", static_folder=None)
+    flask = Flask if settings.runs_stock("flask") else SingleHostFlask
+    app = flask("pumice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]

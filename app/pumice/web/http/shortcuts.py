@@ -60,6 +60,10 @@ class SingleHostFlask(Flask):
         return adapter
 
 
+WITHOUT_LENGTH = {204, 304}
+"""Statuses of responses that have no body and say so (RFC 9110, section 8.6)."""
+
+
 class FinalResponse(FlaskResponse):
     """A response of a few bytes that is complete: its status, its headers and its body leave as they are."""
 
@@ -69,8 +73,8 @@ class FinalResponse(FlaskResponse):
             return super().__call__(environ, start_response)
         body = self.get_data()
         headers = self.headers.to_wsgi_list()
-        if self.status_code not in {204, 304} and "Content-Length" not in self.headers:
-            headers.append(("Content-Length", str(len(body))))
+        if self.status_code in WITHOUT_LENGTH:
+            headers = [(name, value) for name, value in headers if name != "Content-Length"]
         start_response(self.status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
