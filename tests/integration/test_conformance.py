@@ -70,7 +70,7 @@ def test_more_messages_than_threads_all_run_in_order(either):
         for session in sessions:
             echo.chat(text, session, headers={"prefer": "respond-async"})
     for session in sessions:
-        said: list[str] = wait_until(partial(replies, echo, session), 20, "two replies") or []
+        said = wait_until(partial(replies, echo, session), 20, "two replies")
         assert [text.partition(": ")[2] for text in said] == ["a", "b"]
 
 
@@ -96,11 +96,11 @@ def test_a_worker_that_stops_ends_its_turn_first(either, tmp_path):
             either.shared["worker"].send(signal.SIGCONT)
 
 
-def replies(client: Any, session: str) -> list[str] | None:
+def replies(client: Any, session: str) -> list[str]:
     """What the agent said in a session, once that is two replies."""
     rows = client.sessions(f"/{session}/messages").json()["messages"]
     said = [row["content"] for row in rows if row["role"] == "assistant"]
-    return said if len(said) == 2 else None
+    return said if len(said) == 2 else []
 
 
 @pytest.mark.parametrize("reads_stock", [True, False])
