@@ -26,7 +26,7 @@ class Recheck:
         """`wake` has sessions woken."""
         self._wake = wake
         self._store = StoreConnection(settings, durable=False)
-        self._flusher: GroupFlush[tuple[str, str]] = GroupFlush("pumice-again", self._look, GROUP, linger=LINGER)
+        self._flusher: GroupFlush[tuple[str, str]] = GroupFlush("pumice-recheck", self._look, GROUP, linger=LINGER)
 
     def add(self, keys: Iterable[tuple[str, str]]) -> None:
         """Look at these soon, given as `(agent_id, session_id)`."""
