@@ -98,6 +98,8 @@ async def run_turn(
     turn = TurnContext(session.session_id, session.spec.id, interaction, session.history, emit)
     limit = _limit(handler, on_loop=on_loop)
     try:
+        if not session.spec.middleware:
+            return await _attempt(session, work, handler, turn, limit)
         with within(session.spec.middleware, Turn(session.spec.id, session.session_id, interaction)):
             return await _attempt(session, work, handler, turn, limit)
     except (Exception, SystemExit) as error:
