@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pumice.errors import SettingsError
 
@@ -41,6 +41,10 @@ def _queue_list(names: str) -> str:
         message = f"{unknown[0]!r} is not one of {', '.join(QUEUES)}"
         raise ValueError(message)
     return names
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _library_list(value: str) -> str:
@@ -110,7 +114,11 @@ class Settings(BaseModel):
     stock: Annotated[str, AfterValidator(_library_list)] = Field(
         "", description="libraries that run unpatched (celery, flask, kombu), to find out whether a patch is to blame"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="least severity that is logged"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="form of a log line")
+    pumice_dev: str = Field("", description="data directory of `pumice dev`, which sets this")
 
     def runs_stock(self, library: str) -> bool:
         """Whether a library of `PATCHED` runs as it is, without what Pumice replaces in it."""

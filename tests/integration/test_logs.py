@@ -1,5 +1,7 @@
 """What the processes log holds no key, no token and nothing of what clients wrote."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from pumice.dev.children import Guard
 from tests.support.client import AgentClient, chat_body, new_session
 from tests.support.control import TOKEN_SECRET, send_hook, session_token
+from tests.support.servers import outage_stack
 from tests.support.stack import Process, Stack
 from tests.support.waiting import wait_until
 
@@ -79,3 +82,25 @@ def say_it_to_a_broken_store(stack: Stack, agent: AgentClient) -> None:
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
     )
+
+
+def test_json_lines_can_be_read_and_an_outage_is_told_once() -> None:
+    """Deliberate bug: logs.py, `Outage.begins` logs each time: there are as many lines as passes of rescue."""
+    with outage_stack(AGENTS, LOG_FORMAT="json", SESSION_TOKEN_SECRET=TOKEN_SECRET) as outage:
+        flaky, processes = outage.stack.agent("flaky"), list(outage.stack.shared.values())
+        with outage.postgres.away():
+            assert flaky.chat("x").status_code == 503
+            wait_until(lambda: all("_away" in one.output for one in processes), 20)
+            assert flaky.chat("x").status_code == 503
+            assert flaky.chat("x").status_code == 503
+        wait_until(lambda: flaky.chat("x").status_code == 200, 20)
+        wait_until(lambda: all("_back" in one.output for one in processes), 20)
+        events = [json.loads(line) for one in processes for line in one.output.splitlines()]
+    assert all({"timestamp", "level", "logger", "event"} <= set(event) for event in events)
+    names = Counter((event["logger"], event["event"]) for event in events)
+    away = {name for _, name in names if name.endswith("_away")}
+    assert away >= {"postgres_away", "rescue_store_away"}
+    assert {count for (_, name), count in names.items() if name in away} == {1}
+    backs = [event for event in events if event["event"] in {"postgres_back", "rescue_store_back"}]
+    assert len(backs) == len([one for one in names if one[1] in {"postgres_back", "rescue_store_back"}])
+    assert max(event["times"] for event in backs) > 1

@@ -59,7 +59,7 @@ class Outage:
 
 
 @contextmanager
-def outage_stack(agents: str) -> Iterator[Outage]:
+def outage_stack(agents: str, **settings: str) -> Iterator[Outage]:
     """A front and a worker which serve `agents`."""
     with ExitStack() as opened:
         folder = opened.enter_context(temporary_folder())
@@ -70,5 +70,5 @@ def outage_stack(agents: str) -> Iterator[Outage]:
         switches = [opened.enter_context(Switch(server)) for server in (postgres, valkey)]
         postgres.make_database("outage")
         upgrade_schema(postgres.url("outage"))
-        environ = {"DATABASE_URL": postgres.url("outage"), "REDIS_URL": valkey.url()}
+        environ = {"DATABASE_URL": postgres.url("outage"), "REDIS_URL": valkey.url(), **settings}
         yield Outage(opened.enter_context(running_stack(environ, agents)), *switches)

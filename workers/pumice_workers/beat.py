@@ -4,7 +4,6 @@ Any number of beats may run: the tick's primary key decides. The tick is inserte
 publish that fails costs nothing; rescue goes on with ticks that stand still. Time comes from Postgres.
 """
 
-import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +14,14 @@ from croniter import croniter
 from pumice.agents.registry import Registry, load_agents
 from pumice.agents.spec import Job
 from pumice.errors import StoreAwayError
+from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import WakePublisher
 from pumice.sessions import ticks
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
 from pumice.settings import Settings
 
-log = logging.getLogger("pumice.beat")
+log = get_logger("pumice.beat")
 
 
 def next_due(job: Job, after: datetime) -> datetime:
@@ -88,6 +88,7 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
         self._clock = Clock(load_agents(settings.agents), settings.job_catch_up)
         self._pending: list[Tick] = []
         self._started = False
+        self._away = Outage(log, "postgres")
 
     def setup_schedule(self) -> None:
         """Nothing: the schedule is in the agents."""
@@ -103,14 +104,15 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
             if self._pending:
                 self._insert()
         except StoreAwayError as error:
-            log.warning("beat_waits error=%s", error)
+            self._away.begins(error=error)
             return 1.0
+        self._away.ends()
         following = self._clock.next
         return 1.0 if following is None else min(max((following - now).total_seconds(), 0.0), 1.0)
 
     def _insert(self) -> None:
         for tick in insert_ticks(self._store, self._pending):
-            log.info("tick agent=%s job=%s scheduled_for=%s", tick.agent_id, tick.job, tick.stamp)
+            log.info("tick", agent=tick.agent_id, job=tick.job, scheduled_for=tick.stamp)
             self._wakes.fan_out(tick.agent_id, tick.job, tick.stamp)
         self._pending = []
 

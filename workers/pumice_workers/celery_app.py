@@ -1,6 +1,5 @@
 """The Celery app of workers and beat. Wakes are disposable, so: no results, early acks, JSON only."""
 
-import logging
 import os
 import threading
 from typing import Any
@@ -8,11 +7,10 @@ from typing import Any
 from celery import Celery, signals
 from kombu import Queue
 
+from pumice.logs import set_up_logging
 from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, transport_for
 from pumice.settings import QUEUES, Settings
 from pumice_workers.worker_process import WorkerProcess
-
-log = logging.getLogger("pumice.worker")
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -68,15 +66,13 @@ class _Process:
 
 
 celery = make_celery(Settings.from_env())
+set_up_logging(celery.settings.log_level, form=celery.settings.log_format, timed=not celery.settings.pumice_dev)
 process = _Process()
 
 
 @signals.setup_logging.connect
-def _set_up_logging(**_: Any) -> None:
-    level = celery.settings.log_level.upper()
-    logging.basicConfig(level=level, format="%(levelname).1s %(name)s %(message)s")
-    logging.getLogger("celery").setLevel("WARNING")
-    logging.getLogger("celery.worker.consumer").setLevel("INFO")
+def _leave_logging(**_: Any) -> None:
+    """Keep Celery from setting up logging, which it does when nobody listens to this."""
 
 
 @signals.worker_ready.connect

@@ -1,6 +1,5 @@
 """The committer: finished turns of all threads of a worker process, committed in groups, then told to clients."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import psycopg
 from pumice.agents.failures import failure_of
 from pumice.agents.turn import Outcome
 from pumice.errors import SerializationError, StoreAwayError
+from pumice.logs import Outage, get_logger
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.wakes import Wake, WakePublisher
@@ -26,7 +26,7 @@ LINGER = 0.025
 PATIENCE = 60.0
 """Seconds that a commit is tried again while Postgres is away; its leases are lost by then."""
 
-log = logging.getLogger("pumice.commit")
+log = get_logger("pumice.commit")
 
 
 @dataclass(slots=True)
@@ -45,6 +45,7 @@ class Committer:
         self._events = events
         self._wakes = wakes
         self._store = StoreConnection(settings)
+        self._away = Outage(log, "commit")
         self._flusher: GroupFlush[Finished] = GroupFlush("pumice-commit", self._flush, GROUP, linger=LINGER)
 
     def add(self, *finished: Finished, urgent: bool) -> None:
@@ -67,10 +68,7 @@ class Committer:
             self._tell([one for one in sessions if one.lease in held])
             for one in sessions:
                 if one.lease not in held:
-                    log.warning(
-                        "fenced agent=%s session=%s token=%d turns=%d",
-                        one.lease.agent_id, one.lease.session_id, one.lease.token, len(one.outcomes),
-                    )  # fmt: skip
+                    log.warning("fenced", **_known(one.lease), token=one.lease.token, turns=len(one.outcomes))
         finally:
             for finished in batch:
                 finished.done(finished.changes.lease in held)
@@ -80,15 +78,17 @@ class Committer:
         unsure = False
         while True:
             try:
-                return self._commit(sessions, unsure=unsure)
+                held = self._commit(sessions, unsure=unsure)
             except StoreAwayError as error:
                 if time.monotonic() > give_up:
-                    log.error("commit_abandoned sessions=%d error=%s", len(sessions), error)  # noqa: TRY400 (its text says it)
+                    log.error("commit_abandoned", sessions=len(sessions), error=error)  # noqa: TRY400 (its text says it)
                     return set()
-                if not unsure:
-                    log.warning("commit_waits sessions=%d error=%s", len(sessions), error)
+                self._away.begins(sessions=len(sessions), error=error)
                 unsure = True
                 time.sleep(0.2)
+            else:
+                self._away.ends()
+                return held
 
     def _commit(self, sessions: list[SessionCommit], *, unsure: bool) -> set[Lease]:
         options = {"temporary_ttl": self._settings.temporary_ttl, "lease_seconds": self._settings.lease_seconds}
@@ -97,14 +97,14 @@ class Committer:
         except psycopg.Error as error:
             if len(sessions) > 1:
                 return {lease for one in sessions for lease in self._commit([one], unsure=unsure)}
-            log.exception("commit_refused session=%s", sessions[0].lease.session_id)
+            log.exception("commit_refused", session=sessions[0].lease.session_id)
             return commit(self._store, [_refused(sessions[0], error)], **options, unsure=unsure)
 
     def _tell(self, sessions: list[SessionCommit]) -> None:
         """Tell clients, in one round trip, and wake the targets of calls."""
         committed = [(one.lease, outcome) for one in sessions for outcome in one.outcomes]
         for lease, outcome in committed:
-            _log_failure(lease, outcome)
+            _log_failure(lease, outcome, told=bool(self._settings.pumice_dev))
         self._events.publish(
             *(item for lease, outcome in committed for item in announcements(lease, outcome)), here=True
         )
@@ -116,15 +116,26 @@ class Committer:
         )
 
 
-def _log_failure(lease: Lease, outcome: Outcome) -> None:
-    """Log a failed attempt, without the error's message: it may quote what a client sent."""
+def _known(lease: Lease) -> dict[str, str]:
+    return {"agent": lease.agent_id, "session": lease.session_id}
+
+
+def _log_failure(lease: Lease, outcome: Outcome, *, told: bool) -> None:
+    """Log a failed attempt; what the error says, which may quote what a client sent, only if it is to be told."""
     work, failure = outcome.work, outcome.failure
-    if failure is not None:
-        log.warning(
-            "turn_failed agent=%s session=%s interaction=%s kind=%s name=%s attempt=%d status=%s error=%s at=%s",
-            lease.agent_id, lease.session_id, work.id, work.kind, work.name, failure.attempt, outcome.status,
-            failure.type, failure.where,
-        )  # fmt: skip
+    if failure is None:
+        return
+    fields = {
+        **_known(lease),
+        "interaction": work.id,
+        "kind": work.kind,
+        "name": work.name,
+        "attempt": failure.attempt,
+        "status": outcome.status,
+        "error": failure.type,
+        "at": failure.where,
+    }
+    log.warning("turn_failed", **fields, **({"traceback": failure.own_traceback} if told else {}))
 
 
 def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:

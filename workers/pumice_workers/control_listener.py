@@ -3,7 +3,6 @@
 An order may be lost: a cancelled run's commit is refused anyway, and an uninterrupted chat just runs to its end.
 """
 
-import logging
 import threading
 import time
 from typing import Any
@@ -11,13 +10,14 @@ from typing import Any
 import orjson
 import redis
 
+from pumice.logs import get_logger
 from pumice.messaging.events import CONTROL
 from pumice.messaging.redis_connection import connect
 from pumice_workers.services import Services
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
 
-log = logging.getLogger("pumice.control")
+log = get_logger("pumice.control")
 
 
 class ControlListener:
@@ -38,7 +38,7 @@ class ControlListener:
             try:
                 self._listen()
             except (redis.RedisError, OSError) as error:
-                log.debug("control_waits error=%s", error)
+                log.debug("control_waits", error=error)
             except Exception:
                 log.exception("control_failed")
             time.sleep(1)

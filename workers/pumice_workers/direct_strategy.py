@@ -1,5 +1,6 @@
 """How a message becomes a call on one of the pool's threads: direct, without what Celery puts between.
 
+from pumice.logs import get_logger
 Celery makes a request object for each message, keeps it in its registers of reserved and active requests, sends
 signals about it and traces its run for a result backend. A wake needs none of that: Postgres knows what is under way.
 Left out, a lone chat costs a worker a tenth less (see README, "Decisions"). A task says so by
@@ -7,7 +8,6 @@ Left out, a lone chat costs a worker a tenth less (see README, "Decisions"). A t
 default.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,9 @@ from typing import Any
 from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 
-log = logging.getLogger("pumice.worker")
+from pumice.logs import get_logger
+
+log = get_logger("pumice.worker")
 
 
 class _Threads:
@@ -45,7 +47,7 @@ class _Threads:
                 started()
             function(*arguments, **options)
         except Exception:
-            log.exception("task_failed task=%s", getattr(function, "name", function))
+            log.exception("task_failed", task=getattr(function, "name", function))
         finally:
             with self._lock:
                 self._under_way -= 1

@@ -1,6 +1,5 @@
 """The rescue loop of a worker process: its presence, and each second, if elected, one pass of rescue."""
 
-import logging
 import os
 import socket
 import threading
@@ -11,6 +10,7 @@ import psycopg
 
 from pumice.agents.states import FailureCode
 from pumice.errors import StoreAwayError
+from pumice.logs import Outage, get_logger
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.connections import StoreConnection
@@ -24,7 +24,7 @@ from pumice_workers.wake_runner import WakeRunner
 INTERVAL = 1.0
 SWEEP_EVERY = 5.0
 
-log = logging.getLogger("pumice.rescue")
+log = get_logger("pumice.rescue")
 
 
 class RescueLoop:
@@ -38,6 +38,7 @@ class RescueLoop:
         self._store = StoreConnection(settings)
         self._registered_on: Any = None
         self._swept = 0.0
+        self._away = Outage(log, "rescue_store")
         self._stop = threading.Event()
         self.ready = threading.Event()
 
@@ -54,8 +55,9 @@ class RescueLoop:
             try:
                 self._be_present()
                 self._pass()
+                self._away.ends()
             except StoreAwayError as error:
-                log.warning("rescue_waits error=%s", error)
+                self._away.begins(error=error)
             except psycopg.Error:
                 log.exception("rescue_failed")
                 self._store.close()
@@ -109,8 +111,7 @@ def _death_notice(row: Blamed) -> list[Event | Reply]:
 
 def _log(findings: Findings) -> None:
     for row in findings.dead:
-        log.error(
-            "dead agent=%s session=%s interaction=%s attempts=%d", row.agent_id, row.session_id, row.id, row.attempts
-        )
+        known = {"agent": row.agent_id, "session": row.session_id, "interaction": row.id}
+        log.error("dead", **known, attempts=row.attempts)
     if findings.wakes or findings.alone or findings.ticks:
-        log.info("rescued woken=%d crashed=%d ticks=%d", len(findings.wakes), len(findings.alone), len(findings.ticks))
+        log.info("rescued", woken=len(findings.wakes), crashed=len(findings.alone), ticks=len(findings.ticks))

@@ -8,13 +8,13 @@ wakes for what arrived meanwhile found them leased.
 
 import asyncio
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
+from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import QUEUE_OF_KIND
 from pumice.sessions.claim import Wanted, announce, claim, release, wake_soon
 from pumice_workers.committer import Finished
@@ -31,7 +31,7 @@ COMMIT_WAIT = 90.0
 LOOP_GRACE = 5.0
 """Seconds past its limit that an async turn has to end by itself before it is abandoned."""
 
-log = logging.getLogger("pumice.turns")
+log = get_logger("pumice.turns")
 
 
 class WakeRunner:
@@ -42,6 +42,7 @@ class WakeRunner:
         self._turns = TurnRunner(services)
         self._tokens = itertools.count(1)
         self._gate = ProbationGate()
+        self._store_away = Outage(log, "postgres")
         self.worker_id = 0
         self.stopping = False
         self.runs = SessionRuns()
@@ -58,7 +59,7 @@ class WakeRunner:
             if wanted:
                 self._leave_to_others([(one.agent_id, one.session_id) for one in wanted])
         except StoreAwayError as error:
-            log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(wanted), error)
+            self._store_away.begins(error=error, meanwhile="rescue wakes the sessions again")
 
     def _wanted(self, agent_id: str, session_id: str, limit: int) -> Wanted:
         one_by_one = self._services.registry[agent_id].cls.on_busy != "queue"
@@ -97,6 +98,7 @@ class WakeRunner:
         lease_seconds = self._services.settings.lease_seconds
         with self._services.connections.borrow() as store:
             claimed = claim(store, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds)
+        self._store_away.ends()
         now = time.monotonic()
         on_loop: list[SessionRun] = []
         here: list[SessionRun] = []
@@ -181,7 +183,7 @@ class WakeRunner:
             with self._services.connections.borrow() as store:
                 return announce(store, run.lease, work.id)
         except StoreAwayError as error:
-            log.warning("not_announced session=%s error=%s", run.lease.session_id, error)
+            log.warning("not_announced", session=run.lease.session_id, error=error)
             self.hand_back([run])
             return False
 
@@ -208,7 +210,7 @@ class WakeRunner:
             with self._services.connections.borrow() as store:
                 release(store, [run.lease for run in mine])
         except StoreAwayError as error:
-            log.warning("hand_back_failed sessions=%d error=%s", len(mine), error)
+            log.warning("hand_back_failed", sessions=len(mine), error=error)
         for run in mine:
             self.runs.remove(run)
         keys = [run.key for run in mine]
@@ -223,7 +225,7 @@ class WakeRunner:
             with self._services.connections.borrow() as store:
                 wake_soon(store, keys)
         except StoreAwayError as error:
-            log.warning("wake_dropped sessions=%d error=%s; rescue wakes them again", len(keys), error)
+            self._store_away.begins(error=error, meanwhile="rescue wakes the sessions again")
 
 
 def _needs_loop(run: SessionRun) -> bool:

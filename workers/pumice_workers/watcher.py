@@ -1,6 +1,5 @@
 """The watcher: one thread that renews leases, ends turns past their limit, and spreads wakes that take too long."""
 
-import logging
 import os
 import threading
 import time
@@ -8,6 +7,7 @@ import time
 from pumice.agents.failures import failure_of
 from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
+from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import Wake
 from pumice.sessions.claim import renew
 from pumice.sessions.connections import StoreConnection
@@ -18,7 +18,7 @@ from pumice_workers.wake_runner import WakeRunner
 
 INTERVAL = 0.05
 
-log = logging.getLogger("pumice.watch")
+log = get_logger("pumice.watch")
 
 
 class Watcher:
@@ -30,6 +30,7 @@ class Watcher:
         self._store = StoreConnection(services.settings, durable=False)
         self._every = services.settings.lease_seconds / 3
         self._renewed = time.monotonic()
+        self._away = Outage(log, "renewal")
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -68,8 +69,9 @@ class Watcher:
         try:
             held = renew(self._store, [run.lease for run in runs], self._services.settings.lease_seconds)
         except StoreAwayError as error:
-            log.warning("renew_failed leases=%d error=%s", len(runs), error)
+            self._away.begins(leases=len(runs), error=error)
             return
+        self._away.ends()
         for run in runs:
             if run.lease not in held and not run.is_submitted:
                 self.lose(run)
@@ -77,7 +79,7 @@ class Watcher:
     def lose(self, run: SessionRun) -> None:
         """Stop a run whose lease is gone, as far as it can be stopped."""
         if run.take_away():
-            log.warning("lease_lost agent=%s session=%s", *run.key)
+            log.warning("lease_lost", agent=run.key[0], session=run.key[1])
         run.cancel(self._services.loop)
 
     def _abandon(self, run: SessionRun, work: Work) -> None:
@@ -88,7 +90,7 @@ class Watcher:
         policy = handler.policy if handler else None
         failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True)
         outcome = Outcome(work, failure.status, failure=failure)
-        log.warning("turn_abandoned agent=%s session=%s interaction=%s", *run.key, work.id)
+        log.warning("turn_abandoned", agent=run.key[0], session=run.key[1], interaction=work.id)
         changes = run.submit(outcome, last=True)
         self._services.committer.add(Finished(changes, lambda _held: self._next(run, work.kind)), urgent=True)
         if not run.cancel(self._services.loop) and self._services.settings.worker_pool == "prefork":

@@ -1,7 +1,6 @@
 """Everything a worker process has, made after the fork: connections, publishers, event loop, runner and its threads."""
 
 import gc
-import logging
 import os
 import sys
 import threading
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from pumice.agents.registry import load_agents
+from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
 from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher
 from pumice.messaging.writers import Message
@@ -35,7 +35,7 @@ commit: at Python's own thresholds (700, 10, 10), scanning them took a third of 
 MOST_INSTEAD = 1_000
 """Wakes that may wait to be run here while the broker is away."""
 
-log = logging.getLogger("pumice.worker")
+log = get_logger("pumice.worker")
 
 
 class WorkerProcess:
@@ -71,7 +71,7 @@ class WorkerProcess:
         self.rescue.start()
         self.watcher.start()
         self.control.start()
-        log.info("worker_started pid=%d agents=%s", os.getpid(), ",".join(self.registry))
+        log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
 
     def run_sessions(self, keys: list[list[str]]) -> None:
         """Run the sessions of a wake."""
@@ -83,7 +83,7 @@ class WorkerProcess:
         spec = self.registry.get(tick.agent_id)
         job = spec.jobs.get(tick.job) if spec else None
         if job is None:
-            log.warning("tick_unknown agent=%s job=%s", tick.agent_id, tick.job)
+            log.warning("tick_unknown", agent=tick.agent_id, job=tick.job)
             return
         settings = self.settings
         with self._tick_lock:
@@ -113,7 +113,7 @@ class WorkerProcess:
         finished = self.runner.runs.wait_empty(self.settings.shutdown_timeout)
         if not finished:
             left = list(self.runner.runs)
-            log.warning("turns_handed_back count=%d", len(left))
+            log.warning("turns_handed_back", count=len(left))
             for run in left:
                 run.cancel(self.services.loop)
             self.runner.hand_back(left)

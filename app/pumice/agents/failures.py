@@ -52,6 +52,17 @@ class Failure:
         own = [frame for frame in frames if not any(place in frame[0] for place in ELSEWHERE)]
         return ":".join((own or frames or [("?", "?")])[-1])
 
+    @property
+    def own_traceback(self) -> str:
+        """The traceback without the frames of Pumice and of libraries, unless there are no others."""
+        head, *frames = re.split(r"^(?=  File )", self.traceback, flags=re.MULTILINE)
+        own = [frame for frame in frames if not any(place in frame.splitlines()[0] for place in ELSEWHERE)]
+        if not own:
+            return self.traceback
+        end = re.split(r"^(?=\S)", frames[-1], maxsplit=1, flags=re.MULTILINE)
+        told = own if own[-1] is frames[-1] else [*own, *end[1:]]
+        return "".join([head, *told]).rstrip()
+
     def encode(self) -> dict[str, Any]:
         """The failure as it is stored."""
         document = {

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,11 +24,12 @@ from pydantic_ai.messages import (
 
 from pumice.agents.messages import Message
 from pumice.errors import InvalidField
+from pumice.logs import get_logger
 
 KEY = "pydantic_ai"
 """The key in a reply's `data` under which its model messages are kept."""
 
-log = logging.getLogger("pumice.models")
+log = get_logger("pumice.models")
 
 
 def to_model(messages: Iterable[Message]) -> list[ModelMessage]:
@@ -65,7 +65,7 @@ def _replies(message: Message) -> list[ModelMessage]:
         try:
             return ModelMessagesTypeAdapter.validate_json(orjson.dumps(stored))
         except ValidationError as error:  # from another version of pydantic-ai: its text is better than no session
-            log.warning("a reply's model messages can't be read, its text is used: %s", error)
+            log.warning("model_messages_unreadable", error=error, instead="the reply's text")
     return [ModelResponse([TextPart(message.text)])]
 
 

@@ -54,6 +54,7 @@ class Options:
         warnings = ",".join(filter(None, [self.environ.get("PYTHONWARNINGS"), _ROOT_IN_A_CONTAINER]))
         fixed = {
             "HOST": self.host,
+            "PUMICE_DEV": str(self.data_dir.resolve()),
             "PYTHONPATH": ":".join(paths),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": warnings,

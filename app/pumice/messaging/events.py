@@ -8,19 +8,19 @@ Keys and channels, all under `pumice:`
 - channel `pumice:control`: JSON orders to workers (`cancel`) and fronts (`keys`).
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import redis
 
+from pumice.logs import Outage, get_logger
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.redis_connection import Link
 from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 
-log = logging.getLogger("pumice.events")
+log = get_logger("pumice.events")
 
 CONTROL = "pumice:control"
 BACKLOG = 100_000
@@ -93,7 +93,7 @@ class EventPublisher:
         self._link = Link(settings.redis_url)
         self._kept: tuple[int, int] = (settings.event_limit, int(settings.event_ttl * 1000))
         self._flusher: GroupFlush[Event | Reply] = GroupFlush("pumice-events", self._publish)
-        self._away = False
+        self._away = Outage(log, "events")
 
     def publish(self, *items: Event | Reply, here: bool = False) -> None:
         """Publish soon, in this order; `here` on the calling thread, if nobody else is at it."""
@@ -124,8 +124,6 @@ class EventPublisher:
             for front_id, documents in replies.items():
                 commands.append(("PUBLISH", front_channel(front_id), orjson.dumps(documents)))
             self._link.run(commands)
-            self._away = False
+            self._away.ends()
         except (redis.RedisError, OSError) as error:
-            if not self._away:
-                log.warning("events_dropped count=%d error=%s", len(batch), error)
-            self._away = True
+            self._away.begins(error=error, meanwhile="events are dropped, fronts look in Postgres")

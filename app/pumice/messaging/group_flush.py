@@ -1,13 +1,14 @@
 """Group flush: what gathers while the last flush is under way goes into the next one, together."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from pumice.logs import get_logger
+
 T = TypeVar("T")
-log = logging.getLogger("pumice.batching")
+log = get_logger("pumice.flush")
 
 
 class GroupFlush(Generic[T]):
@@ -111,4 +112,4 @@ class GroupFlush(Generic[T]):
         try:
             self._flush(batch)
         except Exception:
-            log.exception("flush_failed queue=%s items=%d", self._name, len(batch))
+            log.exception("flush_failed", queue=self._name, items=len(batch))

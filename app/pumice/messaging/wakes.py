@@ -5,12 +5,12 @@ It is disposable: when the broker is away it is dropped, and rescue wakes the se
 put together by `writers` rather than by `apply_async` (see README, "Decisions").
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pumice.logs import Outage, get_logger
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.writers import BrokerAwayError, Message, writer_for
 from pumice.settings import Settings
@@ -27,7 +27,7 @@ SPREAD = 4
 CHAT_MESSAGES = 16
 """Messages for chats that are published together; more chats than that share them."""
 
-log = logging.getLogger("pumice.wakes")
+log = get_logger("pumice.wakes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class TaskMessage:
 class WakePublisher:
     """Publishes wakes from a thread of its own; callers never wait and never fail.
 
-    `away`: whether the broker was away when something was last published.
+    `away`: true while the broker is.
     """
 
     def __init__(self, settings: Settings, instead: Callable[[list[Message]], None] | None = None) -> None:
@@ -71,7 +71,7 @@ class WakePublisher:
         self._writer = writer_for(settings.broker, stock=settings.runs_stock("kombu"))
         self._wake_size = settings.wake_size
         self._flusher: GroupFlush[Wake | TaskMessage] = GroupFlush("pumice-wakes", self._publish, 10_000, linger=LINGER)
-        self.away = False
+        self.away = Outage(log, "broker")
         self._published = 0.0
 
     def wake(self, wakes: Iterable[Wake]) -> None:
@@ -105,12 +105,10 @@ class WakePublisher:
                 if self.away:
                     raise
                 self._writer.send(messages)  # a connection that was idle may be gone; wakes may come twice
-            self.away = False
+            self.away.ends()
             self._published = time.monotonic()
         except BrokerAwayError as error:
-            if not self.away:
-                log.warning("broker_away error=%s; rescue will wake what is not published", error)
-            self.away = True
+            self.away.begins(error=error, meanwhile="rescue wakes what is not published")
             if self._instead is not None:
                 self._instead(messages)
 

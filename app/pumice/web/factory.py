@@ -6,6 +6,7 @@ from pumice.settings import Settings
 from pumice.web.api.control import control_blueprint
 from pumice.web.api.health import health_blueprint
 from pumice.web.api.interactions import interactions_blueprint
+from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
 from pumice.web.api.sessions import sessions_blueprint
 from pumice.web.chat.routes import chat_blueprint
@@ -13,6 +14,7 @@ from pumice.web.hooks.routes import hooks_blueprint
 from pumice.web.http.front import Front, make_front
 from pumice.web.http.paths import keep_slashes
 from pumice.web.http.problems import register_problems
+from pumice.web.http.request_log import log_requests
 from pumice.web.http.shortcuts import NoSessions, SingleHostFlask
 from pumice.web.sockets.connection import OpenSockets
 from pumice.web.sockets.routes import register_sockets
@@ -42,8 +44,11 @@ def create_app(settings: Settings, front: Front | None = None) -> Flask:
     app.extensions["pumice.sockets"] = sockets
     app.extensions["pumice.front"] = front
     app.session_interface = NoSessions()
-    register_problems(app)
+    register_problems(app, front.store_away, told=bool(settings.pumice_dev))
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint(front))
     register_sockets(app, front, sockets)
+    if settings.pumice_dev:
+        log_requests(app)
+        app.register_blueprint(landing_blueprint(front))
     return app

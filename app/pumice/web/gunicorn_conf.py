@@ -3,9 +3,11 @@
 import signal
 from typing import Any
 
+from pumice.logs import set_up_logging
 from pumice.settings import Settings
 
 _settings = Settings.from_env()
+set_up_logging(_settings.log_level, form=_settings.log_format, timed=not _settings.pumice_dev)
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gevent"
@@ -15,6 +17,7 @@ keepalive = 75
 graceful_timeout = 28
 timeout = 60
 backlog = 2048
+logger_class = "pumice.web.gunicorn_logger.GunicornLogger"
 loglevel = "warning" if _settings.log_level == "info" else _settings.log_level
 accesslog = None
 control_socket_disable = True

@@ -9,6 +9,7 @@ from pumice.agents.names import AGENT_ID
 from pumice.agents.registry import Registry, load_agents
 from pumice.agents.spec import AgentSpec
 from pumice.errors import UnknownAgent
+from pumice.logs import Outage, get_logger
 from pumice.sessions.connections import StoreConnections
 from pumice.sessions.engine import make_engine
 from pumice.settings import Settings
@@ -33,6 +34,7 @@ class Front:
     replies: Waiters
     subscriber: Subscriber
     front_id: str
+    store_away: Outage
 
     def agent(self, agent_id: str) -> AgentSpec:
         """The agent of this id. Raises `UnknownAgent`."""
@@ -52,15 +54,17 @@ def make_front(settings: Settings) -> Front:
 
     replies = Waiters(settings, is_live)
     subscriber = Subscriber(settings, front_id, replies.deliver)
+    store_away = Outage(get_logger("pumice.web"), "postgres")
     connections = StoreConnections(settings, STORE_CONNECTIONS)
     return Front(
         settings=settings,
         registry=load_agents(settings.agents),
         engine=make_engine(settings),
         connections=connections,
-        intake=Intake(settings, connections),
+        intake=Intake(settings, connections, store_away),
         keys=KeyCache(settings, connections),
         replies=replies,
         subscriber=subscriber,
         front_id=front_id,
+        store_away=store_away,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from pumice.errors import Internal, Problem, StoreAway, StoreAwayError
+from pumice.logs import Outage
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.accept import WAKE_GRACE, Accepted, NewInteraction, accept
@@ -33,10 +34,11 @@ class _Ticket:
 class GroupAccept:
     """Accepts interactions durably, many requests in one statement, and has their sessions woken."""
 
-    def __init__(self, settings: Settings, wakes: WakePublisher) -> None:
+    def __init__(self, settings: Settings, wakes: WakePublisher, store_away: Outage) -> None:
         self._settings = settings
         self._wakes = wakes
         self._store = StoreConnection(settings)
+        self._away = store_away
         self._flusher: GroupFlush[_Ticket] = GroupFlush("pumice-accept", self._flush, FLUSH_LIMIT)
 
     def accept(self, wanted: NewInteraction) -> Accepted:
@@ -75,17 +77,21 @@ class GroupAccept:
         give_up = time.monotonic() + PATIENCE
         while True:
             try:
-                return accept(
+                accepted = accept(
                     self._store,
                     wanted,
                     temporary_ttl=self._settings.temporary_ttl,
                     window=self._settings.dedupe_window,
                     grace=0.0 if self._wakes.away else WAKE_GRACE,
                 )
-            except StoreAwayError:
+            except StoreAwayError as error:
+                self._away.begins(error=error)
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(0.1)
+            else:
+                self._away.ends()
+                return accepted
 
     def _flush_one_by_one(self, batch: list[_Ticket], error: psycopg.Error) -> None:
         """Something in the batch is refused by Postgres: find it, so that only its own request fails."""

@@ -7,6 +7,7 @@ import orjson
 import redis
 
 from pumice.agents.spec import AgentSpec
+from pumice.logs import Outage
 from pumice.messaging.events import CONTROL, Event, EventPublisher, Reply
 from pumice.messaging.redis_connection import connect
 from pumice.messaging.wakes import Wake, WakePublisher
@@ -22,11 +23,11 @@ from pumice.web.http.limits import QueueLimits
 class Intake:
     """Accepts interactions for a front process."""
 
-    def __init__(self, settings: Settings, connections: StoreConnections) -> None:
+    def __init__(self, settings: Settings, connections: StoreConnections, store_away: Outage) -> None:
         self._settings = settings
         self._connections = connections
         self._wakes = WakePublisher(settings)
-        self._acceptor = GroupAccept(settings, self._wakes)
+        self._acceptor = GroupAccept(settings, self._wakes, store_away)
         self._limits = QueueLimits(settings, connections)
         self._events = EventPublisher(settings)
         self._control = connect(settings.redis_url)

@@ -1,6 +1,5 @@
 """Every error leaves as `application/problem+json`, and nothing of our insides with it."""
 
-import logging
 import math
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 
+from pumice.agents.failures import failure_of
 from pumice.errors import (
     Internal,
     InvalidField,
@@ -24,6 +24,7 @@ from pumice.errors import (
     UnknownRoute,
     UnsupportedMedia,
 )
+from pumice.logs import Outage, get_logger
 
 BY_STATUS: dict[int, type[Problem]] = {
     404: UnknownRoute,
@@ -32,7 +33,7 @@ BY_STATUS: dict[int, type[Problem]] = {
     415: UnsupportedMedia,
 }
 
-log = logging.getLogger("pumice.web")
+log = get_logger("pumice.web")
 
 
 def problem_response(problem: Problem) -> Response:
@@ -70,11 +71,27 @@ def _store_is_away(error: DBAPIError) -> bool:
     return error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "AdminShutdown"}
 
 
-def register_problems(app: Flask) -> None:
-    """Answer every error of this Flask app with a problem."""
+def _log_cause(problem: Problem, cause: BaseException, *, told: bool) -> None:
+    """Log what went wrong in a selector or a check that the front ran; what it says only if it is to be told."""
+    failure = failure_of(cause)
+    fields = {"problem": problem.slug, "error": failure.type, "at": failure.where}
+    log.warning("author_code_failed", **fields, **({"traceback": failure.own_traceback} if told else {}))
+
+
+def register_problems(app: Flask, store_away: Outage, *, told: bool = False) -> None:
+    """Answer every error of this Flask app with a problem.
+
+    store_away: told of each request that is refused because Postgres is away. told: what authors' code raised is
+    logged whole.
+    """
 
     @app.errorhandler(Exception)
     def _answer(error: Exception) -> Any:
+        if isinstance(error, Problem) and error.__cause__ is not None:
+            _log_cause(error, error.__cause__, told=told)
         if isinstance(error, HTTPException) and error.code is not None and error.code < 400:  # noqa: PLR2004
             return error
-        return problem_response(as_problem(error))
+        problem = as_problem(error)
+        if isinstance(problem, StoreAway):
+            store_away.begins(error=problem)
+        return problem_response(problem)

@@ -13,6 +13,7 @@ from pumice.sessions.accept import Accepted, NewInteraction
 from pumice.sessions.finished import FinishedInteraction
 from pumice.web.http.front import Front
 from pumice.web.http.problems import problem_response
+from pumice.web.http.request_log import SESSION
 from pumice.web.http.shortcuts import FinalResponse
 
 
@@ -48,6 +49,7 @@ def accept_and_wait(
 
     A repeat waits for the first; a chat that was merged into a newer one waits for that.
     """
+    request.environ[SESSION] = wanted.session_id
     waiter = front.replies.expect(wanted.id)
     try:
         accepted = front.intake.accept(spec, wanted)

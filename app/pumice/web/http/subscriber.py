@@ -1,6 +1,5 @@
 """One Redis subscriber for a front process: its replies, and the events of the sessions that its streams watch."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 import orjson
 import redis
 
+from pumice.logs import Outage, get_logger
 from pumice.messaging.events import OPEN_SCRIPT, front_channel, stream_key
 from pumice.messaging.redis_connection import connect
 from pumice.sessions.finished import FinishedInteraction
@@ -17,7 +17,7 @@ from pumice.settings import Settings
 SUBSCRIBE_PATIENCE = 2.0
 QUIET = 5.0
 
-log = logging.getLogger("pumice.subscriber")
+log = get_logger("pumice.subscriber")
 
 Deliver = Callable[[str, bytes], None]
 """Takes an event's id and its JSON."""
@@ -89,6 +89,7 @@ class Subscriber:
         self._confirmed: dict[str, threading.Event] = {}
         self._lock = threading.RLock()
         self.live = False
+        self._away = Outage(log, "redis")
         threading.Thread(target=self._run, name="pumice-subscriber", daemon=True).start()
 
     def watch(self, agent_id: str, session_id: str, deliver: Deliver) -> Watch:
@@ -167,8 +168,7 @@ class Subscriber:
             try:
                 self._listen()
             except (redis.RedisError, OSError) as error:
-                if self.live:
-                    log.warning("redis_away error=%s; replies are looked for in Postgres", error)
+                self._away.begins(error=error, meanwhile="replies are looked for in Postgres")
                 self.live = False
                 time.sleep(0.2)
             except Exception:
@@ -206,6 +206,7 @@ class Subscriber:
         if message["type"] == "subscribe":
             if channel == self._front:
                 self.live = True
+                self._away.ends()
             elif (confirmed := self._confirmed.get(channel)) is not None:
                 confirmed.set()
         elif message["type"] != "message":

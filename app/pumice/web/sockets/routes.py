@@ -1,7 +1,6 @@
 """WebSockets (RFC 6455): chats and custom frames in, a session's events out. See DESIGN's frames in README."""
 
 import contextlib
-import logging
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from simple_websocket import ConnectionClosed, Server
 from pumice.agents.context import new_id, to_json
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Forbidden, InvalidField, Malformed, Problem, StoreAway, TooMany, Unauthorized, UnknownAgent
+from pumice.logs import get_logger
 from pumice.sessions.accept import NewInteraction, ensure_session
 from pumice.web.chat.routes import chat_payload
 from pumice.web.http.front import Front
@@ -28,7 +28,7 @@ PARAMETERS = {"agentid": "agentId", "agent_id": "agentId", "apikey": "apiKey", "
               "sessionid": "sessionId", "session_id": "sessionId", "lasteventid": "lastEventId",
               "sessiontoken": "sessionToken", "session_token": "sessionToken"}  # fmt: skip
 
-log = logging.getLogger("pumice.sockets")
+log = get_logger("pumice.sockets")
 
 
 def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
@@ -46,7 +46,7 @@ def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
             try:
                 SocketSession(front, connection, _parameters(rest)).run()
             except ConnectionClosed:
-                log.debug("socket_closed before its session was open")
+                log.debug("socket_closed")
             except Exception as error:
                 problem = as_problem(error)
                 with contextlib.suppress(ConnectionClosed):
@@ -127,7 +127,7 @@ class SocketSession:
                 connection.send_own({"type": "error", "error": error.document()})
             connection.serve(self._take)
         except ConnectionClosed:
-            log.debug("socket_closed session=%s", self._session_id)
+            log.debug("socket_closed", session=self._session_id)
         finally:
             watch.close()
             self._stream_ends.close()
