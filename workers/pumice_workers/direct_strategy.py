@@ -3,7 +3,7 @@
 from pumice.logs import get_logger
 Celery makes a request object for each message, keeps it in its registers of reserved and active requests, sends
 signals about it and traces its run for a result backend. A wake needs none of that: Postgres knows what is under way.
-Left out, a lone chat costs a worker a tenth less (see README, "Decisions"). A task says so by
+Left out, a lone chat costs a worker a tenth less (see docs/decisions.md). A task says so by
 `Strategy="pumice_workers.direct_strategy:direct"`, Celery's own hook for this; pools other than threads get Celery's
 default.
 """

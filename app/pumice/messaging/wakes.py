@@ -2,7 +2,7 @@
 
 A wake is a Celery message (protocol 2) for `pumice.run_sessions` with `[[agent_id, session_id], …]` as its argument.
 It is disposable: when the broker is away it is dropped, and rescue wakes the sessions from Postgres. The message is
-put together by `writers` rather than by `apply_async` (see README, "Decisions").
+put together by `writers` rather than by `apply_async` (see docs/decisions.md).
 """
 
 import time

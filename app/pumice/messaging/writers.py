@@ -1,7 +1,7 @@
 """Writers of Celery messages: onto Redis' lists straight away, onto any other broker through kombu.
 
 On Redis a message is one element of a list that has the queue's name, as kombu's virtual transport reads it. Putting
-it there by hand takes half as long as by kombu's producer (see README, "Decisions").
+it there by hand takes half as long as by kombu's producer (see docs/decisions.md).
 """
 
 from collections.abc import Iterable, Sequence

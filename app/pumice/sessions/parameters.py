@@ -1,7 +1,7 @@
 """Rows as parameters of a statement: one JSON array, and one block of bytes for what is large.
 
 An array parameter for each column costs a hundred rows six times as much: psycopg escapes each of their values in
-Python (see README, "Decisions"). In SQL: `json_to_recordset(%(rows)s::json) as r(name type, …)`, and
+Python (see docs/decisions.md). In SQL: `json_to_recordset(%(rows)s::json) as r(name type, …)`, and
 `substring(%(bytes)b::bytea from r.at for r.size)`.
 """
 

@@ -1,4 +1,4 @@
-"""WebSockets (RFC 6455): chats and custom frames in, a session's events out. See DESIGN's frames in README."""
+"""WebSockets (RFC 6455): chats and custom frames in, a session's events out. Their frames are in docs/interfaces.md."""
 
 import contextlib
 from typing import Any

@@ -1,11 +1,14 @@
-"""README.md as tests read it: its blocks, and the parts of it that are generated from the code.
+"""The documents as tests read them: their blocks, and the parts that are generated from the code.
 
-`python -m tests.support.readme` writes the generated parts anew.
+A shell block is run as it stands, in its document's order, unless a comment before it says `not run: why`, `dev` (it is
+`pumice dev` itself) or `file: name` (a program to save). A `text` block right after it is what it prints; … stands for
+anything. `python -m tests.support.documents` writes the generated parts anew.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +16,9 @@ from pumice.errors import Problem
 from pumice.sessions.finished import ForwardedProblem
 from pumice.settings import Settings
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = DOCUMENTS[0]
 BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]*) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 ANYTHING = "…"
 
@@ -27,23 +32,23 @@ class Block:
     text: str
 
 
-def blocks() -> list[Block]:
-    """All fenced blocks in order."""
-    found = BLOCK.finditer(README.read_text())
+def blocks(document: Path) -> list[Block]:
+    """A document's fenced blocks in order."""
+    found = BLOCK.finditer(document.read_text())
     return [Block(one["language"], one["note"] or "", one["text"]) for one in found]
 
 
-def shell() -> Iterator[tuple[Block, str | None]]:
-    """The shell blocks, each with the output that is shown for it, if any."""
-    found = blocks()
-    for block, following in zip(found, [*found[1:], Block("", "", "")], strict=True):
+def shell(document: Path) -> Iterator[tuple[Block, str | None]]:
+    """A document's shell blocks, each with the output that is shown for it, if any."""
+    found = blocks(document)
+    for block, following in zip_longest(found, found[1:], fillvalue=Block("", "", "")):
         if block.language == "sh":
-            shows = following.language == "text" and f"```sh\n{block.text}```\n```text\n" in README.read_text()
+            shows = following.language == "text" and f"```sh\n{block.text}```\n```text\n" in document.read_text()
             yield block, following.text if shows else None
 
 
 def fits(output: str, shown: str) -> bool:
-    """Whether an output is what README shows, where … stands for anything."""
+    """Whether an output is what a document shows, where … stands for anything."""
     pattern = ".*?".join(re.escape(part) for part in shown.strip().split(ANYTHING))
     return re.fullmatch(pattern, output.replace("\r", "").strip(), re.DOTALL) is not None
 
@@ -72,9 +77,10 @@ GENERATED = {"settings": settings_table, "problems": problems_table}
 
 
 def generated(name: str) -> str:
-    """What README has for a generated part."""
-    found = re.search(rf"<!-- {name}: generated -->\n(.*?)<!-- /{name} -->", README.read_text(), re.DOTALL)
-    return found[1].strip() if found else ""
+    """What the documents have for a generated part."""
+    part = re.compile(rf"<!-- {name}: generated -->\n(.*?)<!-- /{name} -->", re.DOTALL)
+    found = [match[1] for document in DOCUMENTS for match in part.finditer(document.read_text())]
+    return found[0].strip() if len(found) == 1 else ""
 
 
 def _order(item: tuple[str, type[Problem]]) -> tuple[int, str]:
@@ -99,13 +105,15 @@ def _shown(default: Any) -> str:
 
 
 def rewritten(text: str) -> str:
-    """README's text with the generated parts made anew."""
+    """A document's text with its generated parts made anew."""
     for part, make in GENERATED.items():
         begin, end = f"<!-- {part}: generated -->\n", f"<!-- /{part} -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
+        before, found, rest = text.partition(begin)
+        if found:
+            text = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text()))
+    for one in DOCUMENTS:
+        one.write_text(rewritten(one.read_text()))
