@@ -98,19 +98,16 @@ class Caller:
 
     def _call(self):
         headers = {"x-api-key": self._client.public_key}
-        with httpx.Client(base_url=self._client.http.base_url, headers=headers, timeout=60) as kept:
+        address = f"{str(self._client.http.base_url).rstrip('/')}/v1/chat"
+        with httpx.Client(timeout=60) as kept:
             for number in itertools.count():
                 if self._stop.is_set():
                     return
                 begun = time.monotonic()
                 body = {"sessionId": f"caller-{number % 5}", "messages": [{"role": "user", "content": "hello"}]}
+                post = kept.post if number % 2 else httpx.post
                 try:
-                    fresh = number % 2 == 0
-                    answer = (
-                        httpx.post(f"{kept.base_url}v1/chat", json=body, headers=headers, timeout=60)
-                        if fresh
-                        else kept.post("/v1/chat", json=body)
-                    )
+                    answer = post(address, json=body, headers=headers, timeout=60)
                     self.statuses.add(answer.status_code)
                     self.replies.append(answer.text)
                 except httpx.HTTPError as error:
