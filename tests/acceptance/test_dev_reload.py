@@ -24,10 +24,10 @@ class Shop(Agent):
         return f"shop {prices.PRICE}"
 """
 SERVICES = ("web", "worker", "beat")
-RELOADED = 60
+RELOADED = 120
 """Seconds that a reload may take on a machine with other work."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 class Place:
@@ -125,7 +125,7 @@ def test_callers_notice_no_reload(place, capsys):
         print(f"\n{len(caller.replies)} requests through 3 reloads, the longest took {caller.longest:.2f} s")  # noqa: T201
     assert caller.errors == []
     assert caller.statuses == {200}
-    assert caller.longest < 15
+    assert caller.longest < 25
 
 
 def test_each_process_is_replaced_and_only_those(place):

@@ -116,7 +116,8 @@ def test_a_wrong_declaration_is_told(place, declaration):
     assert "\n" not in found.mistake
 
 
-def test_a_file_that_was_saved_twice_within_a_second_is_read_as_it_is_now(place):
+def test_a_file_that_was_saved_twice_within_a_second_is_read_as_it_is_now(place, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write(place, {"shop": AGENT})
     inspect_agents("shop=shop:Shop")
     at = (place / "shop.py").stat().st_mtime

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from pumice.dev.children import Child, Guard, stop_all
+from pumice.dev.errors import DevError
 from pumice.dev.inspection import Inspection
 from pumice.dev.launch import Launch
 
@@ -30,8 +31,14 @@ class AgentInspector:
         self._give_up_at = 0.0
 
     def start(self, declaration: str, environ: Mapping[str, str]) -> None:
-        """Begin to import what `declaration` names, in a process with this environment."""
-        self._result.write_bytes(b"")
+        """Begin to import what `declaration` names, in a process with this environment.
+
+        Raises `DevError` when the data directory can't be written.
+        """
+        try:
+            self._result.write_bytes(b"")
+        except OSError as error:
+            raise DevError(f"{self._result} can't be written: {error.strerror}") from None
         self._declaration = declaration
         self._output.clear()
         argv = [sys.executable, "-m", "pumice.dev.inspect_agents", str(self._result), declaration]

@@ -59,5 +59,8 @@ class Inspection(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "Inspection | None":
         """What was stored at `path`; None when nothing was."""
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
         return cls.model_validate_json(text) if text else None

@@ -59,12 +59,11 @@ class Reloader:
         self._reason = ", ".join(sorted({Path(path).name for path in changed}))
         try:
             options = self._command.with_dotenv()
-            environ = self._instance.environ_of(options)
+            self._inspector.start(options.declaration, self._instance.environ_of(options))
         except PumiceError as error:
             self._refuse(str(error))
-            return
-        self._inspected = options
-        self._inspector.start(options.declaration, environ)
+        else:
+            self._inspected = options
 
     def _conclude(self, options: Options, inspection: Inspection) -> None:
         """Start the next processes, unless the agents can't be imported."""
