@@ -91,26 +91,6 @@ def test_it_prints_commands_to_paste(dev):
     assert re.search(r"^worker +\| ", dev.output, re.MULTILINE)
 
 
-def test_a_second_one_on_the_same_data_is_refused(dev, author):
-    with started_dev(dev.data, "--agents", SERVED, cwd=author) as second:
-        assert second.wait_ended() == 1
-        assert f"is running on {dev.data} already (process {dev.pid})" in second.output
-    assert dev.info
-
-
-def test_a_taken_port_is_refused_when_it_was_asked_for(dev, author):
-    port = str(port_of(dev.info["url"]))
-    with started_dev(author / "other", "--agents", SERVED, "--port", port, cwd=author) as second:
-        assert second.wait_ended() == 1
-        assert f"Port {port} is taken" in second.output
-
-
-def test_an_agent_that_cannot_be_loaded_is_named(author):
-    with started_dev(author / "other", "--agents", "shop=shop:Nothing", cwd=author) as second:
-        assert second.wait_ended() == 1
-        assert "shop has no agent class Nothing" in second.output
-
-
 @pytest.mark.parametrize("name", ["worker", "redis", "postgres"])
 def test_what_dies_is_started_again(dev, name):
     before = dev.info["pids"][name]
@@ -123,11 +103,11 @@ def test_what_dies_is_started_again(dev, name):
 
 def test_a_stop_leaves_nothing_and_a_restart_finds_everything(author):
     with running_dev(author / "kept", SERVED, cwd=author) as first:
-        before, family = first.info, first.family()
+        before, processes = first.info, first.family()
         with psycopg.connect(before["databaseUrl"]) as connection:
             connection.execute("create table kept as select 7 as n")
         assert first.stop() == 0
-    assert not any(alive(process.pid) for process in family)
+    assert not any(alive(process.pid) for process in processes)
     assert not (author / "kept" / "dev.json").exists()
     assert all(is_free(port_of(before[name])) for name in ("databaseUrl", "redisUrl"))
     with running_dev(author / "kept", SERVED, cwd=author) as second:
@@ -141,27 +121,12 @@ def test_a_stop_leaves_nothing_and_a_restart_finds_everything(author):
 
 def test_nothing_is_left_when_it_is_killed_and_the_next_start_waits_for_that(author):
     with running_dev(author / "killed", SERVED, cwd=author) as first:
-        before, family = first.info, first.family()
+        before, processes = first.info, first.family()
         assert first.stop(signal.SIGKILL) == -signal.SIGKILL
         with running_dev(author / "killed", SERVED, cwd=author) as second:
-            assert not any(alive(process.pid) for process in family)
+            assert not any(alive(process.pid) for process in processes)
             assert second.info["databaseUrl"] == before["databaseUrl"]
             assert second.info["agents"] == before["agents"]
-
-
-def test_a_change_of_the_code_starts_the_services_anew(author):
-    options = ("--agents", SERVED, "--port", str(free_port()))
-    with started_dev(author / "reloaded", *options, cwd=author) as process:
-        before = process.wait_ready()["pids"]
-        (author / "shop.py").write_text(AGENT.replace("} orders", "} orders so far"))
-
-        def replaced():
-            now = process.info["pids"]
-            return all(now[name] not in (None, before[name]) for name in ("web", "worker", "beat"))
-
-        wait_until(replaced, 40, "new processes")
-        assert process.info["pids"]["postgres"] == before["postgres"]
-        assert process.output.count("the code changed") == 1
 
 
 def test_servers_that_the_environment_names_are_used(dev, author):

@@ -1,3 +1,4 @@
+import dataclasses
 import shlex
 
 import pytest
@@ -5,8 +6,9 @@ import pytest
 from pumice import Agent, body, header, hook, query
 from pumice.agents.registry import load_agents
 from pumice.agents.spec import describe
-from pumice.dev.calls import summary
+from pumice.dev.calls import agent_lines, summary
 from pumice.dev.datadir import AgentKeys, DevFile, Pids
+from pumice.dev.inspect_agents import served
 from pumice.dev.samples import EXAMPLES, sample
 
 PIDS = Pids(web=1, worker=2, beat=3, postgres=4, redis=5)
@@ -31,9 +33,10 @@ class Shop(Agent):
 
 @pytest.fixture
 def lines():
+    agents = [served(dataclasses.replace(describe(Shop), id="shop"))]
     keys = {"shop": AgentKeys(publicKey="pk_1", secretKey="sk_1")}
     dev = DevFile(url="http://127.0.0.1:8000", databaseUrl="", redisUrl="", agents=keys, pids=PIDS)
-    return [line.strip() for line in summary(dev, {"shop": describe(Shop)})]
+    return [line.strip() for line in summary(dev, agents)]
 
 
 def command_with(lines, part):
@@ -65,11 +68,9 @@ def test_hooks_carry_what_their_selector_looks_for(lines):
     assert command_with(lines, "hooks/nightly")[-1] == "{}"
 
 
-def test_an_agent_that_cannot_be_described_still_gets_its_keys():
-    dev = DevFile(
-        url="http://x", databaseUrl="", redisUrl="", agents={"a": AgentKeys(publicKey="p", secretKey="s")}, pids=PIDS
-    )
-    assert any("public key p" in line for line in summary(dev, {}))
+def test_an_agent_without_keys_is_named_without_commands():
+    dev = DevFile(url="http://x", databaseUrl="", redisUrl="", agents={}, pids=PIDS)
+    assert agent_lines(dev, served(describe(Shop))) == ["agent Shop"]
 
 
 def test_the_examples_are_sent_what_they_understand():

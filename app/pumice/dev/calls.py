@@ -1,29 +1,35 @@
 """The commands that `pumice dev` prints, ready to paste."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 
-from pumice.agents.spec import AgentSpec, Hook
 from pumice.dev.datadir import DevFile
-from pumice.dev.samples import SESSION, sample
+from pumice.dev.inspection import HookSample, ServedAgent
+from pumice.dev.samples import SESSION
 
 
-def summary(dev: DevFile, agents: Mapping[str, AgentSpec]) -> list[str]:
+def summary(dev: DevFile, agents: Iterable[ServedAgent]) -> list[str]:
     """The address, each agent's keys and how to call it, as lines."""
     url = dev["url"]
     lines = [f"Pumice is ready at {url}   (API: {url}/openapi.json, health: {url}/readyz)"]
-    for agent, keys in dev["agents"].items():
-        lines += ["", f"agent {agent}", f"  public key {keys['publicKey']}", f"  secret key {keys['secretKey']}"]
-        spec = agents.get(agent)
-        if spec is None or spec.can_chat:
-            lines += ["  " + command for command in _chats(url, agent, keys["publicKey"])]
-        if spec:
-            lines += [f"  {_hook(url, agent, spec, name, hook)}" for name, hook in spec.hooks.items()]
+    for agent in agents:
+        lines += ["", *agent_lines(dev, agent)]
     return lines
+
+
+def agent_lines(dev: DevFile, agent: ServedAgent) -> list[str]:
+    """The agent's keys, and the commands that call it. Without keys (see `ensure_keys`), only its name."""
+    url, lines = dev["url"], [f"agent {agent.id}"]
+    if not (keys := dev["agents"].get(agent.id)):
+        return lines
+    lines += [f"  public key {keys['publicKey']}", f"  secret key {keys['secretKey']}"]
+    if agent.can_chat:
+        lines += ["  " + command for command in _chats(url, agent.id, keys["publicKey"])]
+    return [*lines, *(f"  {_hook(url, agent.id, hook)}" for hook in agent.hooks)]
 
 
 def _chats(url: str, agent: str, key: str) -> list[str]:
@@ -37,11 +43,10 @@ def _chats(url: str, agent: str, key: str) -> list[str]:
     ]
 
 
-def _hook(url: str, agent: str, spec: AgentSpec, name: str, hook: Hook) -> str:
-    request = sample(spec, name, hook)
-    address = f"{url}/v1/agents/{agent}/hooks/{name}" + (f"?{urlencode(request.query)}" if request.query else "")
-    headers = [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in request.headers.items()]
-    body = [_json(request.body)] if "POST" in hook.methods else []
+def _hook(url: str, agent: str, hook: HookSample) -> str:
+    address = f"{url}/v1/agents/{agent}/hooks/{hook.name}" + (f"?{urlencode(hook.query)}" if hook.query else "")
+    headers = [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in hook.headers.items()]
+    body = [_json(hook.body)] if "POST" in hook.methods else []
     return " ".join(["curl", shlex.quote(address), *headers, *body])
 
 

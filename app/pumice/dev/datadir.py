@@ -3,6 +3,8 @@
 * `lock` is held (flock) by the running `pumice dev`, and by its guard until everything has ended; it holds the pid
 * `ports.json` has the ports of Postgres and Valkey, so that their addresses stay the same
 * `keys.json` has the plain API keys, which the database doesn't have; mode 600
+* `served.json` has the ids of the agents served last
+* `inspection.json` is how a process that imports the agents answers; it is there for that moment only
 * `dev.json` says where everything is, for other tools, while it runs; mode 600
 """
 
@@ -76,6 +78,20 @@ class DataDirectory:
         """Remember these keys instead."""
         self._write("keys.json", keys)
 
+    def served(self) -> list[str]:
+        """The ids of the agents served last."""
+        agents = self._read("served.json").get("agents")
+        return agents if isinstance(agents, list) else []
+
+    def remember_served(self, agents: list[str]) -> None:
+        """Remember these ids instead."""
+        self._write("served.json", {"agents": agents})
+
+    @property
+    def inspection_file(self) -> Path:
+        """Where a process that imports the agents answers."""
+        return self.path / "inspection.json"
+
     @property
     def dev_file(self) -> Path:
         """Where `announce` writes."""
@@ -94,15 +110,20 @@ class DataDirectory:
             content = orjson.loads((self.path / name).read_bytes())
         except (FileNotFoundError, orjson.JSONDecodeError):
             return {}
+        except OSError as error:
+            raise _unusable(self.path / name, error) from None
         return content if isinstance(content, dict) else {}
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         making = self.path / f".{name}.new"
-        making.unlink(missing_ok=True)
-        file = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as stream:
-            stream.write(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-        making.replace(self.path / name)
+        try:
+            making.unlink(missing_ok=True)
+            file = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "wb") as stream:
+                stream.write(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+            making.replace(self.path / name)
+        except OSError as error:
+            raise _unusable(self.path / name, error) from None
 
 
 @contextmanager
@@ -116,10 +137,11 @@ def use(path: Path) -> Iterator[DataDirectory]:
         _make(path)
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DevError(f"The data directory {path} can't be used: {error.strerror}.") from None
+        raise _unusable(path, error) from None
     try:
         _acquire(lock, path)
         directory = DataDirectory(path.resolve(), lock)
+        directory.remember_served(directory.served())  # fails now if nothing can be written
         directory.retract()  # a killed predecessor's
         yield directory
     finally:
@@ -131,6 +153,10 @@ def _make(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     if not any(path.iterdir()) and path.stat().st_uid == os.geteuid():
         path.chmod(path.stat().st_mode | 0o711)
+
+
+def _unusable(path: Path, error: OSError) -> DevError:
+    return DevError(f"{path} can't be used: {error.strerror}. Give this user rights to it, or use another --data-dir.")
 
 
 def _acquire(lock: int, path: Path) -> None:

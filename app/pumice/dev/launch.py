@@ -14,7 +14,7 @@ class Launch:
     """A command, ready to start.
 
     `stop` is the signal that asks it to end, `grace` how many seconds it gets before it is killed. Processes of a
-    higher `level` stop before those of a lower one.
+    higher `level` stop before those of a lower one. It inherits the descriptors `pass_fds` under their numbers.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Launch:
     stop: signal.Signals = signal.SIGTERM
     grace: float = 25.0
     level: int = 1
+    pass_fds: tuple[int, ...] = ()
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it in a session of its own (a terminal's Ctrl-C doesn't reach it), its output in one pipe."""
@@ -36,5 +37,6 @@ class Launch:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=self.pass_fds,
             **(self.account.process_options() if self.account else {}),
         )

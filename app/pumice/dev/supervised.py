@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pumice.dev.children import Child, Guard, stop_all
 from pumice.dev.console import Console
@@ -22,7 +22,7 @@ class StopRequestedError(Exception):
 
 
 class SupervisedProcesses:
-    """Starts processes, starts them again when they die, and stops those of a higher level first.
+    """Starts processes, starts them again when they die, replaces them, and stops those of a higher level first.
 
     `stop` is set from outside to end what waits here.
     """
@@ -31,6 +31,9 @@ class SupervisedProcesses:
         self.settled = False
         self._guard, self._console, self._stop = guard, console, stop
         self._children: dict[str, Child] = {}
+        self._successors: dict[str, Child] = {}
+        self._leaving: list[Child] = []
+        self._ended_successor: str | None = None
         self._start_at: dict[str, float] = {}
 
     def start(self, name: str, launch: Callable[[], Launch]) -> None:
@@ -62,32 +65,51 @@ class SupervisedProcesses:
             if time.monotonic() > end:
                 raise DevError(f"{what} within {timeout:.0f} s; its output is above.")
 
-    def look(self) -> bool:
-        """Start again what has died, after a pause. True when something was started."""
-        now, started = time.monotonic(), False
+    def look(self) -> None:
+        """Start again what has died, after a pause. Successors and what is leaving may end."""
+        now = time.monotonic()
+        self._leaving = [child for child in self._leaving if child.ended() is None and child.pid]
+        for child in self._successors.values():
+            if (code := child.ended()) is not None:
+                self._ended_successor = f"{child.name} ended (exit code {code})"
         for name, child in self._children.items():
-            asked = child.stopping
             code = child.ended()
             if code is not None:
-                self._start_at[name] = now if asked else now + PAUSE
-                if not asked:
-                    self._mourn(child, code)
+                self._start_at[name] = now + PAUSE
+                self._mourn(child, code)
             elif self._start_at.get(name, now + 1) <= now:
                 del self._start_at[name]
                 child.start()
-                started = True
-        return started
 
-    def restart(self, names: tuple[str, ...]) -> None:
-        """Ask these to end; `look` starts each again when it has."""
-        for name in names:
-            self._children[name].ask_to_stop()
+    def start_successor(self, name: str, launch: Callable[[], Launch]) -> None:
+        """Start, beside the process `name`, the one that may take its place."""
+        child = self._successors[name] = Child(name, launch, self._guard, self._console.relay)
+        child.start()
+
+    def ended_successor(self) -> str | None:
+        """Says which successor has ended by itself, if one has."""
+        return self._ended_successor
+
+    def discard_successors(self) -> None:
+        """Ask the successors to end."""
+        self._leave(self._successors)
+        self._successors = {}
+        self._ended_successor = None
+
+    def switch_to_successors(self) -> None:
+        """Put the successors in their places. The old ones are asked to end, and get the time that takes."""
+        successors = self._successors
+        self._leave({name: self._children[name] for name in successors})
+        self._children |= successors
+        self._successors = {}
+        for name in successors:
+            self._start_at.pop(name, None)
 
     def kill(self, names: tuple[str, ...]) -> None:
         """End these now."""
-        for name in names:
-            if name in self._children:
-                self._children[name].kill()
+        for child in self._everything():
+            if child.name in names:
+                child.kill()
 
     def pid(self, name: str) -> int | None:
         """The process id of `name` while it runs."""
@@ -101,9 +123,17 @@ class SupervisedProcesses:
 
     def stop(self) -> None:
         """Stop everything, the highest level first."""
-        children = list(self._children.values())
+        children = self._everything()
         for level in sorted({child.level for child in children}, reverse=True):
             stop_all([child for child in children if child.level == level])
+
+    def _everything(self) -> list[Child]:
+        return [*self._children.values(), *self._successors.values(), *self._leaving]
+
+    def _leave(self, children: Mapping[str, Child]) -> None:
+        for child in children.values():
+            child.ask_to_stop()
+            self._leaving.append(child)
 
     def _mourn(self, child: Child, code: int) -> None:
         if not self.settled and child.deaths >= EARLY_DEATHS:
