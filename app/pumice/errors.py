@@ -101,7 +101,7 @@ class UnknownAgent(Problem):
     status, slug = 404, "unknown-agent"
 
 
-class UnknownHook(Problem):
+class UnknownHook(Problem, LookupError):  # noqa: N818 (a problem, as the others)
     """The agent has no such hook."""
 
     status, slug = 404, "unknown-hook"

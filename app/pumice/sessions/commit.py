@@ -169,6 +169,15 @@ class _Effects:
         }
 
 
+def reason_of(outcome: Outcome) -> str | None:
+    """Why the interaction ended without success, or is to run again, in words; None when it was done."""
+    if outcome.superseded_by is not None:
+        return INTERRUPTED
+    if outcome.failure is None:
+        return None
+    return f"{outcome.status} after attempt {outcome.work.attempts + 1}: {outcome.failure.type}"
+
+
 def _effects(sessions: Sequence[SessionCommit]) -> _Effects:
     effects = _Effects()
     for number, one in enumerate(sessions):
@@ -221,7 +230,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "usage": _json(outcome.usage),
         "attempt": outcome.work.attempts + 1,
         "delay": failure.retry_after if failure else 0.0,
-        "reason": _reason(outcome),
+        "reason": reason_of(outcome),
         "superseded_by": outcome.superseded_by,
     }
 
@@ -239,14 +248,6 @@ def _call(call: Call) -> dict[str, Any]:
         "at": call.at,
         "delay": call.delay,
     }
-
-
-def _reason(outcome: Outcome) -> str | None:
-    if outcome.superseded_by is not None:
-        return INTERRUPTED
-    if outcome.failure is None:
-        return None
-    return f"{outcome.status} after attempt {outcome.work.attempts + 1}: {outcome.failure.type}"
 
 
 def _json(value: Any) -> str | None:

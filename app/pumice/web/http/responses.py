@@ -10,7 +10,7 @@ from flask import Response, request
 from pumice.agents.requests import decode_response
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.accept import Accepted, NewInteraction
-from pumice.sessions.finished import MERGED, problem_of
+from pumice.sessions.finished import MERGED, accepted_document, problem_of
 from pumice.web.http.front import Front
 from pumice.web.http.problems import problem_response
 from pumice.web.http.shortcuts import FinalResponse
@@ -27,9 +27,9 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 def accepted_response(interaction_id: str, session_id: str) -> Response:
     """202: accepted, and where to look for what becomes of it."""
-    location = f"/v1/interactions/{interaction_id}"
-    body = {"interactionId": interaction_id, "sessionId": session_id, "status": "accepted", "location": location}
-    return FinalResponse(orjson.dumps(body), 202, {"Location": location, "Retry-After": "1"}, "application/json")
+    body = accepted_document(interaction_id, session_id)
+    headers = {"Location": body["location"], "Retry-After": "1"}
+    return FinalResponse(orjson.dumps(body), 202, headers, "application/json")
 
 
 def prefers_async() -> bool:
