@@ -220,10 +220,18 @@ async def _chat(run: Invoker, agent: Agent, payload: dict[str, Any], outcome: Ou
     outcome.replaces_history = payload.get("history") == "replace"
     before = History() if outcome.replaces_history else turn.history
     turn.history = before.with_added(incoming)
-    reply = await run.reply(await run.call(agent.reply, turn.history), turn)
+    reply = _as_stored(await run.reply(await run.call(agent.reply, turn.history), turn))
     turn.history = turn.history.with_added([reply])
     outcome.messages = [*incoming, reply]
     outcome.result = to_json({"message": reply.encode()}, "the reply")
+
+
+def _as_stored(message: Message) -> Message:
+    """The message as its session will hold it. Raises `SerializationError`, which names what JSON can't hold."""
+    if message.data is None and isinstance(message.content, str):
+        return message
+    stored = orjson.loads(to_json({"content": message.content, "data": message.data}, "the reply"))
+    return Message(message.role, stored["content"], stored["data"])
 
 
 async def _invoke(

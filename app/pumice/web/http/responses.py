@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from flask import Response, request
 
-from pumice.agents.requests import decode_response
+from pumice.agents.requests import asks_async, decode_response
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.accept import Accepted, NewInteraction
 from pumice.sessions.finished import MERGED, accepted_document, problem_of
@@ -34,11 +34,7 @@ def accepted_response(interaction_id: str, session_id: str) -> Response:
 
 def prefers_async() -> bool:
     """Whether the client asked for a 202 (RFC 7240)."""
-    preference = request.headers.get("prefer")
-    if not preference:
-        return False
-    preferences = preference.lower().replace(";", ",").split(",")
-    return "respond-async" in (preference.strip() for preference in preferences)
+    return asks_async(request.headers.get("prefer"))
 
 
 def accept_and_wait(front: Front, spec: AgentSpec, wanted: NewInteraction) -> tuple[Accepted, dict[str, Any] | None]:
