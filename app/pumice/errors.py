@@ -39,6 +39,7 @@ class SerializationError(PumiceError):
 
     def __init__(self, field: str, why: str) -> None:
         self.field = field
+        self.why = why
         super().__init__(f"{field} can't be stored as JSON: {why}")
 
 

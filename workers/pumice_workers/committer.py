@@ -63,8 +63,9 @@ class Committer:
         sessions = _merge(batch)
         held: set[Lease] = set()
         try:
-            held = self._commit_patiently(sessions)
-            self._tell([one for one in sessions if one.lease in held])
+            committed = self._commit_patiently(sessions)
+            held = {one.lease for one in committed}
+            self._tell(committed)
             for one in sessions:
                 if one.lease not in held:
                     log.warning(
@@ -75,7 +76,7 @@ class Committer:
             for finished in batch:
                 finished.done(finished.part.lease in held)
 
-    def _commit_patiently(self, sessions: list[SessionCommit]) -> set[Lease]:
+    def _commit_patiently(self, sessions: list[SessionCommit]) -> list[SessionCommit]:
         give_up = time.monotonic() + PATIENCE
         unsure = False
         while True:
@@ -84,21 +85,24 @@ class Committer:
             except StoreAwayError as error:
                 if time.monotonic() > give_up:
                     log.error("commit_abandoned sessions=%d error=%s", len(sessions), error)  # noqa: TRY400 (its text says it)
-                    return set()
+                    return []
                 if not unsure:
                     log.warning("commit_waits sessions=%d error=%s", len(sessions), error)
                 unsure = True
                 time.sleep(0.2)
 
-    def _commit(self, sessions: list[SessionCommit], *, unsure: bool) -> set[Lease]:
+    def _commit(self, sessions: list[SessionCommit], *, unsure: bool) -> list[SessionCommit]:
+        """Commit. Returns what was committed: of a session whose turn Postgres refused, that turn as a failure."""
         options = {"temporary_ttl": self._settings.temporary_ttl, "lease_seconds": self._settings.lease_seconds}
         try:
-            return commit(self._store, sessions, **options, unsure=unsure)
+            held = commit(self._store, sessions, **options, unsure=unsure)
         except psycopg.Error as error:
             if len(sessions) > 1:
-                return {lease for one in sessions for lease in self._commit([one], unsure=unsure)}
+                return [committed for one in sessions for committed in self._commit([one], unsure=unsure)]
             log.exception("commit_refused session=%s", sessions[0].lease.session_id)
-            return commit(self._store, [_refused(sessions[0], error)], **options, unsure=unsure)
+            sessions = [_refused(sessions[0], error)]
+            held = commit(self._store, sessions, **options, unsure=unsure)
+        return [one for one in sessions if one.lease in held]
 
     def _tell(self, sessions: list[SessionCommit]) -> None:
         """Tell clients, in one round trip, and wake the targets of calls."""

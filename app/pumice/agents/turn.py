@@ -5,12 +5,13 @@ it to its end on the calling thread; any other turn is awaited on an event loop.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 import orjson
 from pydantic import ValidationError
@@ -138,9 +139,28 @@ def serialise_state(state: Any, model: type[Any]) -> str:
             except Exception as cause:
                 raise SerializationError(f"state.{name}", str(cause)) from None
         raise SerializationError("state", str(error)) from None
+    if "NaN" in text or "Infinity" in text:
+        _check_numbers(state, text)
     if "\\u0000" in text and NUL.search(text):  # the search alone takes milliseconds on a large state
         raise SerializationError("state", "text in it holds a NUL character, which Postgres can't store")
     return text
+
+
+def _check_numbers(state: Any, text: str) -> None:
+    """Refuse NaN and Infinity, which a model may be configured to write and JSON has no word for."""
+    try:
+        json.loads(text, parse_constant=_refuse_constant)
+    except SerializationError as error:
+        for name in type(state).model_fields:
+            try:
+                json.loads(state.model_dump_json(include={name}), parse_constant=_refuse_constant)
+            except SerializationError:
+                raise SerializationError(f"state.{name}", error.why) from None
+        raise
+
+
+def _refuse_constant(name: str) -> Never:
+    raise SerializationError("state", f"it holds {name}, for which JSON has no word")
 
 
 def _forget(_error: BaseException) -> None:
@@ -228,6 +248,8 @@ async def _chat(run: Invoker, agent: Agent, payload: dict[str, Any], outcome: Ou
 
 def _as_stored(message: Message) -> Message:
     """The message as its session will hold it. Raises `SerializationError`, which names what JSON can't hold."""
+    if not isinstance(message.role, str) or "\x00" in message.role:
+        raise SerializationError("the reply.role", f"it is {message.role!r}")
     if message.data is None and isinstance(message.content, str):
         return message
     stored = orjson.loads(to_json({"content": message.content, "data": message.data}, "the reply"))
