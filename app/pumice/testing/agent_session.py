@@ -15,7 +15,7 @@ from pumice.agents.spec import Hook
 from pumice.errors import Unauthorized
 from pumice.testing.interactions import Planned, RecordedInteraction, StoredSession
 from pumice.testing.limits import off_loop
-from pumice.testing.progress import Progress
+from pumice.testing.progress import AT_ONCE, REPLY_TIMEOUT, Progress
 from pumice.testing.requests import Answer, accepted_answer, hook_answer, make_request, problem_answer
 from pumice.testing.store import InMemoryStore, NewInteraction
 
@@ -154,10 +154,9 @@ class AgentSession:
         dedupe = off_loop(dedupe_key, hook, request, request.headers.get)
         payload = to_json(request.encode(), "the request")
         new = NewInteraction(kind="hook", name=name, payload=payload, body=request.body or None, dedupe=dedupe)
-        one = self._accept(self._stored, new)
-        if hook.accepts or asks_async(request.headers.get("prefer")) or one.status == "queued":
-            return accepted_answer(one)
-        return hook_answer(one)
+        at_once = hook.accepts or asks_async(request.headers.get("prefer"))
+        one = self._accept(self._stored, new, AT_ONCE if at_once else REPLY_TIMEOUT)
+        return accepted_answer(one) if at_once or one.status == "queued" else hook_answer(one)
 
     def job(self, name: str, *, scheduled_for: datetime | None = None) -> Any:
         """Run a job as if it were due now, and return what it returned. Raises `LookupError`."""
@@ -219,9 +218,12 @@ class AgentSession:
             raise one.waits()
         return one
 
-    def _accept(self, session: StoredSession, new: NewInteraction) -> RecordedInteraction:
+    def _accept(
+        self, session: StoredSession, new: NewInteraction, patience: timedelta = REPLY_TIMEOUT
+    ) -> RecordedInteraction:
         one = self._store.accept(session, new)
-        _raise_first([one, *self._progress.wait(one)])
+        meanwhile = self._progress.wait(one, patience)
+        _raise_first([one, *meanwhile])
         return one
 
     def _waiting_calls(self) -> list[RecordedInteraction]:

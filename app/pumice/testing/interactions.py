@@ -91,7 +91,7 @@ class RecordedInteraction:
         """The problem that its client is answered with; None while it is queued and when it is done."""
         if self.status in {"queued", "done"}:
             return None
-        return problem_of(self.id, self.status, self.errors[-1].encode() if self.errors else None, self.reason)
+        return problem_of(self.id, self.status, self.errors[-1].encode() if self.errors else None)
 
     @property
     def error(self) -> BaseException | None:

@@ -2,21 +2,14 @@
 
 import json
 from decimal import Decimal
-from typing import Any, Never
+from typing import Any
 
 import orjson
 
-from pumice.errors import SerializationError
-
 
 def as_jsonb(text: str) -> str:
-    """The text as a jsonb column gives it back: keys in its order, numbers as exact decimals without an exponent.
-
-    Raises `SerializationError` for what is no JSON to Postgres (NaN, Infinity).
-    """
-    value = json.loads(
-        text, object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_no_number
-    )
+    """The text as a jsonb column gives it back: keys in its order, numbers as exact decimals without an exponent."""
+    value = json.loads(text, object_pairs_hook=_object, parse_int=_number, parse_float=_number)
     return orjson.dumps(value).decode()
 
 
@@ -29,7 +22,3 @@ def _number(text: str) -> orjson.Fragment:
     """A number as Postgres's numeric writes it: 1e3 is 1000, 1.50 stays 1.50, and there is no -0."""
     number = Decimal(text)
     return orjson.Fragment(format(number.copy_abs() if number.is_zero() else number, "f"))
-
-
-def _no_number(name: str) -> Never:
-    raise SerializationError("state or result", f"Postgres takes no {name} in JSON")

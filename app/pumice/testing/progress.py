@@ -10,6 +10,8 @@ from pumice.testing.turns import Turns
 
 REPLY_TIMEOUT = timedelta(seconds=25)
 """How long a client waits for its reply before a 202: the default of the setting REPLY_TIMEOUT."""
+AT_ONCE = timedelta()
+"""What a client waits that is answered with a 202 at once: its first attempt is made, and the clock stands still."""
 MOST_AT_ONCE = 10_000
 """Turns at one time of the clock after which a session that schedules itself without a delay is suspected."""
 
@@ -24,12 +26,12 @@ class Progress:
         self._store = store
         self._turns = turns
 
-    def wait(self, one: RecordedInteraction) -> list[RecordedInteraction]:
-        """Wait as the interaction's client does: until it is finished or could not be within `REPLY_TIMEOUT`.
+    def wait(self, one: RecordedInteraction, patience: timedelta = REPLY_TIMEOUT) -> list[RecordedInteraction]:
+        """Wait as the interaction's client does: until it is finished or could not be within `patience`.
 
         The clock moves to each attempt. Returns what was finished meanwhile, in order.
         """
-        give_up = self._store.now + REPLY_TIMEOUT
+        give_up = self._store.now + patience
         finished = []
         for _ in self._guarded():
             if one.status != "queued" or one.due[0] > give_up:

@@ -10,7 +10,6 @@ from pumice.agents.failures import failure_of
 from pumice.agents.messages import Message
 from pumice.agents.spec import AgentSpec, Handler
 from pumice.agents.turn import LiveSession, Outcome, Work, drive, run_turn
-from pumice.errors import SerializationError
 from pumice.sessions.commit import reason_of
 from pumice.testing.interactions import LONG_AGO, RecordedInteraction, StoredSession
 from pumice.testing.jsonb import as_jsonb
@@ -35,14 +34,8 @@ class Turns:
         """Make one attempt at a queued interaction, which may leave it queued for another."""
         raised: list[BaseException] = []
         outcome = self._attempt(one, raised)
-        state = None
-        try:
-            state = None if outcome.state is None else as_jsonb(outcome.state)
-        except SerializationError as error:  # Postgres refuses the commit: the attempt has failed for good
-            raised = [error]
-            outcome = Outcome(outcome.work, "failed", failure=failure_of(error, attempt=one.attempts + 1))
         one.raised = raised[-1] if raised else None
-        self._save(one, outcome, state)
+        self._save(one, outcome)
 
     def _attempt(self, one: RecordedInteraction, raised: list[BaseException]) -> Outcome:
         session = one.session
@@ -78,9 +71,9 @@ class Turns:
         finally:
             over = True
 
-    def _save(self, one: RecordedInteraction, outcome: Outcome, state: str | None) -> None:
+    def _save(self, one: RecordedInteraction, outcome: Outcome) -> None:
         session, now = one.session, self._store.now
-        session.state = state or session.state
+        session.state = session.state if outcome.state is None else as_jsonb(outcome.state)
         session.usage = outcome.usage
         session.blocked_until = LONG_AGO
         kept = [] if outcome.replaces_history else session.messages
