@@ -81,9 +81,8 @@ class AgentSession:
 
     @property
     def attempts(self) -> int:
-        """How many attempts the interaction accepted last has had."""
-        mine = self.interactions
-        return mine[-1].attempts if mine else 0
+        """How many attempts the interaction that ran last on this session has had."""
+        return self._stored.attempts
 
     @property
     def planned(self) -> list[Planned]:
@@ -206,7 +205,7 @@ class AgentSession:
 
     def _adopt(self, hook: Hook, selected: str | None) -> None:
         if self._stored.temporary and selected is not None:
-            self._store.name(self._stored, selected)
+            self._stored = self._store.name(self._stored, selected)
         elif not self._stored.temporary and selected != self.session_id:
             found = "no session (a temporary one would be made)" if selected is None else f"the session {selected!r}"
             raise AssertionError(f"the hook {hook.name!r} selected {found}, and this is {self.session_id!r}")

@@ -18,7 +18,7 @@ from pumice.testing.store import InMemoryStore
 from pumice.testing.turns import Turns
 
 TEMPORARY = "temporary"
-"""The session id in a test that names none."""
+"""The session id in a test that names none; a second one has a number."""
 
 
 def session(
@@ -62,8 +62,11 @@ class Backend:
         return AgentSession(self._store, self._progress, stored)
 
     def _stored(self, session_id: str | None) -> StoredSession:
-        stored = self._store.session(TEMPORARY if session_id is None else checked_session_id(session_id))
-        stored.temporary = session_id is None
+        if session_id is not None:
+            return self._store.session(checked_session_id(session_id))
+        taken = sum(one.temporary for one in self._store.sessions.values())
+        stored = self._store.session(f"{TEMPORARY}-{taken + 1}" if taken else TEMPORARY)
+        stored.temporary = True
         return stored
 
 

@@ -49,10 +49,14 @@ class InMemoryStore:
         """The session of this id; a new one if there is none."""
         return self.sessions.setdefault(session_id, StoredSession(session_id))
 
-    def name(self, session: StoredSession, session_id: str) -> None:
-        """Give a temporary session the id that a selector chose for it."""
+    def name(self, session: StoredSession, session_id: str) -> StoredSession:
+        """Give a temporary session the id that a selector chose for it. Returns the session that has it now."""
+        known = self.sessions.get(session_id)
+        if known is not None and known.exists:
+            return known
         self.sessions[session_id] = self.sessions.pop(session.id)
         session.id, session.temporary = session_id, False
+        return session
 
     def accept(self, session: StoredSession, new: NewInteraction) -> RecordedInteraction:
         """Accept an interaction. Returns it or, for a repeat within the window, the first with its dedupe key."""

@@ -78,7 +78,7 @@ class Turns:
         session.blocked_until = LONG_AGO
         kept = [] if outcome.replaces_history else session.messages
         session.messages = [*kept, *outcome.messages]
-        one.attempts += 1
+        one.attempts = session.attempts = one.attempts + 1
         one.result, one.reason = outcome.result, reason_of(outcome)
         if outcome.failure is not None:
             one.errors.append(outcome.failure)
