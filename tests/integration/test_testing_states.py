@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -109,6 +109,7 @@ def in_a_test(session: testing.AgentSession, method: str) -> tuple[str, str | No
     return one.status, one.errors[-1].message if one.errors else one.result, session._stored.state
 
 
+@example(states=[{"ratio": -0.0, "anything": [-0.0, 1e300, 10**30]}])
 @given(states=st.lists(STATES, min_size=1, max_size=3))
 @hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
