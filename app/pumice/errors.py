@@ -39,6 +39,7 @@ class SerializationError(PumiceError):
 
     def __init__(self, field: str, why: str) -> None:
         self.field = field
+        self.why = why
         super().__init__(f"{field} can't be stored as JSON: {why}")
 
 
@@ -101,7 +102,7 @@ class UnknownAgent(Problem):
     status, slug = 404, "unknown-agent"
 
 
-class UnknownHook(Problem):
+class UnknownHook(Problem, LookupError):  # noqa: N818 (a problem, as the others)
     """The agent has no such hook."""
 
     status, slug = 404, "unknown-hook"

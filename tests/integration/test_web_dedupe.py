@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pumice.web.hooks.routes import DELIVERY_HEADERS
+from pumice.agents.deliveries import DELIVERY_HEADERS
 from tests.support.client import new_session
 from tests.support.gates import Gate
 

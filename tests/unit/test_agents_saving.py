@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pumice import Agent, Message, Response, hook
 from tests.support.turns import bench
@@ -124,3 +124,45 @@ def test_a_reply_that_is_no_text_fails(value):
 def test_a_reply_may_be_a_message_with_parts():
     Answers.value = Message("assistant", [{"type": "text", "text": "hi"}])
     assert bench(Answers).chat("hi").messages[-1] == Answers.value
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (Message("assistant", [{"type": "text", "odd": object()}]), "the reply.content"),
+        (Message("assistant", "hi", {"odd": object()}), "the reply.data"),
+        (Message("assis\x00tant", "hi"), "the reply.role"),
+    ],
+)
+def test_a_reply_that_could_not_be_stored_is_refused_in_its_turn(value, field):
+    Answers.value = value
+    outcome = bench(Answers).chat("hi")
+    assert (outcome.status, outcome.messages) == ("failed", [])
+    assert outcome.failure is not None
+    assert outcome.failure.message.startswith(field)
+
+
+def test_a_reply_is_kept_as_it_is_stored():
+    Answers.value = Message("assistant", [{"type": "text", "pair": (1, 2)}], {"set": {1}})
+    assert bench(Answers).chat("hi").messages[-1] == Message(
+        "assistant", [{"type": "text", "pair": [1, 2]}], {"set": [1]}
+    )
+
+
+def test_numbers_that_json_has_no_word_for_are_refused():
+    class Loose(Agent):
+        class State(Agent.State):
+            model_config = ConfigDict(ser_json_inf_nan="constants")
+            text: str = "NaN"
+            ratio: float = 1.0
+
+        def keep(self, ratio):
+            self.state.ratio = float(ratio)
+
+    session = bench(Loose)
+    assert session.call("keep", "2").status == "done"
+    outcome = session.call("keep", "-inf")
+    assert outcome.failure is not None
+    assert (
+        outcome.failure.message == "state.ratio can't be stored as JSON: it holds -Infinity, for which JSON has no word"
+    )

@@ -4,15 +4,14 @@ Any number of beats may run: the tick's primary key decides. The tick is inserte
 publish that fails costs nothing; rescue goes on with ticks that stand still. Time comes from Postgres.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from celery.beat import Scheduler
-from croniter import croniter
 
+from pumice.agents.due import latest_missed, next_due
 from pumice.agents.registry import Registry, load_agents
-from pumice.agents.spec import Job
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import WakePublisher
@@ -22,31 +21,6 @@ from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
 from pumice.settings import Settings
 
 log = get_logger("pumice.beat")
-
-
-def next_due(job: Job, after: datetime) -> datetime:
-    """The job's first due time after `after`, in UTC, read in the job's timezone.
-
-    A time of day that the clocks skip is due when they have skipped it; one that comes twice only the first time,
-    unless the expression's minute or hour begins with `*` (as in crontab(5)).
-    """
-    dues = croniter(job.cron, after.astimezone(job.zone))
-    return _first(job, dues, dues.all_next(datetime))
-
-
-def latest_missed(job: Job, last: datetime, now: datetime, catch_up: float) -> datetime | None:
-    """The job's newest due time in (last, now] that is at most `catch_up` seconds old; None when there is none."""
-    start = max(last, now - timedelta(seconds=catch_up))
-    dues = croniter(job.cron, (now + timedelta(microseconds=1)).astimezone(job.zone))
-    due = _first(job, dues, dues.all_prev(datetime))
-    return due if start < due <= now else None
-
-
-def _first(job: Job, cron: croniter, dues: Iterator[datetime]) -> datetime:
-    """The first of these due times that is not one of the day's times coming again, in UTC."""
-    comes_again = not any(field.startswith("*") for field in cron.expressions[:2])
-    found = (due.astimezone(UTC) for due in dues)
-    return next(due for due in found if not (comes_again and due.astimezone(job.zone).fold))
 
 
 class Clock:

@@ -64,8 +64,9 @@ class Committer:
         sessions = _merge(batch)
         held: set[Lease] = set()
         try:
-            held = self._commit_patiently(sessions)
-            self._tell([one for one in sessions if one.lease in held])
+            committed = self._commit_patiently(sessions)
+            held = {one.lease for one in committed}
+            self._tell(committed)
             for one in sessions:
                 if one.lease not in held:
                     log.warning("fenced", **_known(one.lease), token=one.lease.token, turns=len(one.outcomes))
@@ -73,7 +74,7 @@ class Committer:
             for finished in batch:
                 finished.done(finished.changes.lease in held)
 
-    def _commit_patiently(self, sessions: list[SessionCommit]) -> set[Lease]:
+    def _commit_patiently(self, sessions: list[SessionCommit]) -> list[SessionCommit]:
         give_up = time.monotonic() + PATIENCE
         unsure = False
         while True:
@@ -82,7 +83,7 @@ class Committer:
             except StoreAwayError as error:
                 if time.monotonic() > give_up:
                     log.error("commit_abandoned", sessions=len(sessions), error=error)  # noqa: TRY400 (its text says it)
-                    return set()
+                    return []
                 self._away.begins(sessions=len(sessions), error=error)
                 unsure = True
                 time.sleep(0.2)
@@ -90,15 +91,18 @@ class Committer:
                 self._away.ends()
                 return held
 
-    def _commit(self, sessions: list[SessionCommit], *, unsure: bool) -> set[Lease]:
+    def _commit(self, sessions: list[SessionCommit], *, unsure: bool) -> list[SessionCommit]:
+        """Commit. Returns what was committed: of a session whose turn Postgres refused, that turn as a failure."""
         options = {"temporary_ttl": self._settings.temporary_ttl, "lease_seconds": self._settings.lease_seconds}
         try:
-            return commit(self._store, sessions, **options, unsure=unsure)
+            held = commit(self._store, sessions, **options, unsure=unsure)
         except psycopg.Error as error:
             if len(sessions) > 1:
-                return {lease for one in sessions for lease in self._commit([one], unsure=unsure)}
+                return [committed for one in sessions for committed in self._commit([one], unsure=unsure)]
             log.exception("commit_refused", session=sessions[0].lease.session_id)
-            return commit(self._store, [_refused(sessions[0], error)], **options, unsure=unsure)
+            sessions = [_refused(sessions[0], error)]
+            held = commit(self._store, sessions, **options, unsure=unsure)
+        return [one for one in sessions if one.lease in held]
 
     def _tell(self, sessions: list[SessionCommit]) -> None:
         """Tell clients, in one round trip, and wake the targets of calls."""

@@ -92,7 +92,7 @@ class Agent:
 
         `when` is a datetime with a timezone, a timedelta, or seconds. Raises `AttributeError` for an unknown method.
         """
-        self._callable(method)
+        check_callable(type(self), method)
         return self._turn.schedule(when, method, arguments, options)
 
     def call(self, session_id: str, method: str, *arguments: Any, **options: Any) -> str:
@@ -102,12 +102,8 @@ class Agent:
         """
         from pumice.agents.names import checked_session_id  # noqa: PLC0415
 
-        self._callable(method)
+        check_callable(type(self), method)
         return self._turn.call(checked_session_id(session_id), method, arguments, options)
-
-    def _callable(self, method: str) -> None:
-        if method.startswith("_") or hasattr(Agent, method) or not callable(getattr(type(self), method, None)):
-            raise AttributeError(f"{type(self).__name__} has no method {method!r} to call")
 
     def setup(self) -> Awaitable[None] | None:
         """Prepare a session, once in its life, before its first turn."""
@@ -124,3 +120,9 @@ class Agent:
 
     def on_error(self, error: BaseException) -> Any:
         """Learn that a turn failed for good; the turn's own changes are gone, changes made here are kept."""
+
+
+def check_callable(agent: type[Agent], method: str) -> None:
+    """Raise `AttributeError` unless the author of the class wrote a method of this name: only those can be called."""
+    if method.startswith("_") or hasattr(Agent, method) or not callable(getattr(agent, method, None)):
+        raise AttributeError(f"{agent.__name__} has no method {method!r} to call")

@@ -1,7 +1,8 @@
 """A session in memory: its last good state, its history, and the turn that is running on it."""
 
+import json
 import re
-from typing import Any
+from typing import Any, Never
 
 from pydantic import ValidationError
 
@@ -84,6 +85,25 @@ def serialise_state(state: Any, model: type[Any]) -> str:
             except Exception as cause:
                 raise SerializationError(f"state.{name}", str(cause)) from None
         raise SerializationError("state", str(error)) from None
+    if "NaN" in text or "Infinity" in text:
+        _check_numbers(state, text)
     if "\\u0000" in text and NUL.search(text):  # the search alone takes milliseconds on a large state
         raise SerializationError("state", "text in it holds a NUL character, which Postgres can't store")
     return text
+
+
+def _check_numbers(state: Any, text: str) -> None:
+    """Refuse NaN and Infinity, which a model may be configured to write and JSON has no word for."""
+    try:
+        json.loads(text, parse_constant=_refuse_constant)
+    except SerializationError as error:
+        for name in type(state).model_fields:
+            try:
+                json.loads(state.model_dump_json(include={name}), parse_constant=_refuse_constant)
+            except SerializationError:
+                raise SerializationError(f"state.{name}", error.why) from None
+        raise
+
+
+def _refuse_constant(name: str) -> Never:
+    raise SerializationError("state", f"it holds {name}, for which JSON has no word")

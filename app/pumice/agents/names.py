@@ -8,6 +8,7 @@ from pumice.errors import InvalidField
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 HOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
 SESSION_ID_LENGTH = 255
+KEY_LENGTH = 255
 RESERVED_PREFIX = "$"
 """Begins the ids of sessions that Pumice makes for itself."""
 
@@ -33,3 +34,16 @@ def checked_session_id(value: object, field: str = "sessionId") -> str:
 def static_session_id(job: str) -> str:
     """The id of the session whose queue a static job's runs go through."""
     return f"{RESERVED_PREFIX}static:{job}"
+
+
+def checked_key(key: str, field: str) -> str:
+    """A delivery id or idempotency key, as it can be stored. Raises `InvalidField`."""
+    key = key.strip()
+    if not is_key(key):
+        raise InvalidField(field, f"must have 1 to {KEY_LENGTH} printable characters")
+    return key
+
+
+def is_key(text: str) -> bool:
+    """Whether the text can be stored as a delivery id or idempotency key."""
+    return 1 <= len(text) <= KEY_LENGTH and text.isprintable()

@@ -128,6 +128,13 @@ def parse_json(body: bytes) -> Any:
         raise Malformed(message, line=error.lineno, column=error.colno, position=error.pos) from None
 
 
+def asks_async(preference: str | None) -> bool:
+    """Whether the header `Prefer` of this value asks for a 202 at once (RFC 7240)."""
+    if not preference:
+        return False
+    return "respond-async" in (one.strip() for one in preference.lower().replace(";", ",").split(","))
+
+
 @dataclass(frozen=True)
 class Response:
     """What a hook answers: `body` (JSON value, text or bytes), `status` and `headers`."""

@@ -23,6 +23,7 @@ from pumice.agents.middleware import Turn, within
 from pumice.agents.requests import Request, Response
 from pumice.agents.spec import Handler
 from pumice.agents.states import REASONS, Reason
+from pumice.errors import SerializationError
 
 T = TypeVar("T")
 
@@ -158,10 +159,20 @@ async def _chat(run: Invoker, agent: Agent, payload: dict[str, Any], outcome: Ou
     outcome.replaces_history = payload.get("history") == "replace"
     before = History() if outcome.replaces_history else turn.history
     turn.history = before.with_added(incoming)
-    reply = await run.reply(await run.call(agent.reply, turn.history), turn)
+    reply = _as_stored(await run.reply(await run.call(agent.reply, turn.history), turn))
     turn.history = turn.history.with_added([reply])
     outcome.messages = [*incoming, reply]
     outcome.result = to_json({"message": reply.encode()}, "the reply")
+
+
+def _as_stored(message: Message) -> Message:
+    """The message as its session will hold it. Raises `SerializationError`, which names what JSON can't hold."""
+    if not isinstance(message.role, str) or "\x00" in message.role:
+        raise SerializationError("the reply.role", f"it is {message.role!r}")
+    if message.data is None and isinstance(message.content, str):
+        return message
+    stored = orjson.loads(to_json({"content": message.content, "data": message.data}, "the reply"))
+    return Message(message.role, stored["content"], stored["data"])
 
 
 async def _invoke(

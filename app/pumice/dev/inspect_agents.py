@@ -1,6 +1,7 @@
 """Imports the agents and writes an `Inspection`.
 
-Run as `python -m pumice.dev.inspect_agents RESULT AGENTS MIDDLEWARE`, where the last two may be empty. It runs in a process of its own, which may hang, end or be killed by what it imports.
+Run as `python -m pumice.dev.inspect_agents RESULT AGENTS MIDDLEWARE`, where the last two may be empty. It runs in a
+process of its own, which may hang, end or be killed by what it imports.
 """
 
 import importlib

@@ -143,6 +143,12 @@ class FinishedInteraction:
         return TurnFailed(interactionId=self.id)
 
 
+def accepted_document(interaction_id: str, session_id: str) -> dict[str, Any]:
+    """What a client is told whose interaction is accepted and not finished: where to look for what becomes of it."""
+    location = f"/v1/interactions/{interaction_id}"
+    return {"interactionId": interaction_id, "sessionId": session_id, "status": "accepted", "location": location}
+
+
 class _Row(NamedTuple):
     id: str
     kind: str

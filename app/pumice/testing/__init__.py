@@ -1,5 +1,17 @@
-"""Running an agent in a test, in this process, without a server, a database or a broker."""
+"""Running an agent in a test, in this process, without a server, a database or a broker.
 
-from pumice.testing.agent_session import AgentSession, Answer, Planned, session
+    session = testing.session(OrderDesk)
+    session.hook("order-update", json={"id": "7", "status": "sent", "customer": {"id": "c1"}})
+    assert session.chat("hi") == "You have 1 orders."
 
-__all__ = ["AgentSession", "Answer", "Planned", "session"]
+Turns are run by the code that a worker runs: what a turn did is kept if it succeeds and gone if it fails, failed
+attempts are made again, and what is kept is what Postgres would give back. Time is the session's own: it stands still
+until the test moves it. What the agent raised in its last attempt is raised in the test.
+"""
+
+from pumice.testing.agent_session import AgentSession
+from pumice.testing.backend import session
+from pumice.testing.interactions import NotFinishedError, Planned, RecordedInteraction
+from pumice.testing.requests import Answer
+
+__all__ = ["AgentSession", "Answer", "NotFinishedError", "Planned", "RecordedInteraction", "session"]

@@ -4,10 +4,9 @@ from typing import Any
 
 from flask import Blueprint, Request, Response, request
 
-from pumice.agents.context import new_id, to_json
-from pumice.agents.messages import decode_messages
+from pumice.agents.chats import chat_payload, chat_source
+from pumice.agents.context import new_id
 from pumice.agents.spec import AgentSpec
-from pumice.errors import InvalidField, UnknownHook
 from pumice.sessions.accept import NewInteraction
 from pumice.web.http.auth import Key
 from pumice.web.http.front import Front
@@ -37,21 +36,6 @@ def chat_blueprint(front: Front) -> Blueprint:
     return blueprint
 
 
-def chat_payload(spec: AgentSpec, body: dict[str, Any]) -> str:
-    """The payload of a chat interaction, as JSON.
-
-    Raises `InvalidField`, and `UnknownHook` for an agent that does not chat.
-    """
-    if not spec.can_chat:
-        message = f"The agent {spec.id} has no reply() and no model."
-        raise UnknownHook(message)
-    messages = decode_messages(body.get("messages"))
-    history = body.get("history", "append")
-    if history not in {"append", "replace"}:
-        raise InvalidField("history", 'must be "append" or "replace"')
-    return to_json({"messages": [one.encode() for one in messages], "history": history}, "messages")
-
-
 def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:
     only = token_session(front.settings, spec, key, given_token(request, body))
     payload = chat_payload(spec, body)
@@ -64,7 +48,7 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
         kind="chat",
         name=None,
         payload=payload,
-        dedupe=(_source(only), repeat_key) if repeat_key else None,
+        dedupe=(chat_source(only), repeat_key) if repeat_key else None,
         temporary=temporary,
         reply_to=None if prefers_async() else front.front_id,
     )
@@ -77,11 +61,6 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
     if finished is None:
         return accepted_response(accepted.id, accepted.session_id)
     return chat_response(finished, accepted.session_id)
-
-
-def _source(only: str | None) -> str:
-    """Among which chats a repeat is looked for: a client with a session token must get no other session's answer."""
-    return "chat" if only is None else f"chat:{only}"
 
 
 def _wants_stream(incoming: Request) -> bool:

@@ -5,13 +5,11 @@ from typing import Any
 
 from flask import Request
 
-from pumice.agents.names import checked_session_id
+from pumice.agents.names import checked_key, checked_session_id
 from pumice.agents.requests import parse_json
 from pumice.errors import Forbidden, InvalidField, UnsupportedMedia
 from pumice.sessions.accept import temporary_session_id
 from pumice.web.http.shortcuts import read_body
-
-KEY_LIMIT = 255
 
 
 def json_object(request: Request) -> dict[str, Any]:
@@ -65,11 +63,3 @@ def idempotency_key(request: Request) -> str | None:
     """The `Idempotency-Key` header. Raises `InvalidField`."""
     key = request.headers.get("idempotency-key")
     return None if key is None else checked_key(key, "Idempotency-Key")
-
-
-def checked_key(key: str, field: str) -> str:
-    """A delivery id or idempotency key, as it can be stored. Raises `InvalidField`."""
-    key = key.strip()
-    if not 1 <= len(key) <= KEY_LIMIT or not key.isprintable():
-        raise InvalidField(field, f"must have 1 to {KEY_LIMIT} printable characters")
-    return key

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from flask import Response, request
 
-from pumice.agents.requests import decode_response
+from pumice.agents.requests import asks_async, decode_response
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.accept import Accepted, NewInteraction
-from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.finished import FinishedInteraction, accepted_document
 from pumice.web.http.front import Front
 from pumice.web.http.problems import problem_response
 from pumice.web.http.request_log import SESSION
@@ -28,18 +28,14 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 def accepted_response(interaction_id: str, session_id: str) -> Response:
     """202: accepted, and where to look for what becomes of it."""
-    location = f"/v1/interactions/{interaction_id}"
-    body = {"interactionId": interaction_id, "sessionId": session_id, "status": "accepted", "location": location}
-    return FinalResponse(orjson.dumps(body), 202, {"Location": location, "Retry-After": "1"}, "application/json")
+    body = accepted_document(interaction_id, session_id)
+    headers = {"Location": body["location"], "Retry-After": "1"}
+    return FinalResponse(orjson.dumps(body), 202, headers, "application/json")
 
 
 def prefers_async() -> bool:
     """Whether the client asked for a 202 (RFC 7240)."""
-    preference = request.headers.get("prefer")
-    if not preference:
-        return False
-    preferences = preference.lower().replace(";", ",").split(",")
-    return "respond-async" in (preference.strip() for preference in preferences)
+    return asks_async(request.headers.get("prefer"))
 
 
 def accept_and_wait(

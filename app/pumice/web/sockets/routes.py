@@ -8,12 +8,12 @@ from flask import Flask, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
+from pumice.agents.chats import chat_payload
 from pumice.agents.context import new_id, to_json
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Forbidden, InvalidField, Malformed, Problem, StoreAway, TooMany, Unauthorized, UnknownAgent
 from pumice.logs import get_logger
 from pumice.sessions.accept import NewInteraction, ensure_session
-from pumice.web.chat.routes import chat_payload
 from pumice.web.http.front import Front
 from pumice.web.http.paths import restored
 from pumice.web.http.problems import as_problem

@@ -1,0 +1,54 @@
+"""The jobs of an agent under test: when each is due next, and its fan-out to the sessions."""
+
+from datetime import datetime
+
+from pumice.agents.due import next_due
+from pumice.agents.names import RESERVED_PREFIX, static_session_id
+from pumice.agents.spec import AgentSpec, Job
+from pumice.sessions.ticks import Tick
+from pumice.testing.store import InMemoryStore, NewInteraction
+
+OVERLAP = "overlap: the previous run was not finished"
+
+
+class DueJobs:
+    """The due times of an agent's jobs, in order, beginning after a time."""
+
+    def __init__(self, spec: AgentSpec, after: datetime) -> None:
+        self._jobs = spec.jobs
+        self._due = {name: next_due(job, after) for name, job in spec.jobs.items()}
+
+    @property
+    def next(self) -> datetime | None:
+        """When a job is due next; None for an agent without jobs."""
+        return min(self._due.values(), default=None)
+
+    def take(self) -> tuple[Job, datetime]:
+        """The job that is due next and its due time; it is due again at its following one."""
+        name = min(self._due, key=self._due.__getitem__)
+        due = self._due[name]
+        self._due[name] = next_due(self._jobs[name], due)
+        return self._jobs[name], due
+
+
+def fan_out(store: InMemoryStore, job: Job, due: datetime) -> None:
+    """Accept one interaction for each session that is not temporary, or a single one for a static job."""
+    stamp = Tick(store.spec.id, job.name, due).stamp
+    if job.static:
+        session = store.session(static_session_id(job.name))
+        store.accept(session, _run_of(job, due, f"{stamp}/static"))
+        return
+    for session_id in sorted(store.sessions):
+        session = store.sessions[session_id]
+        if not session.exists or session.temporary or session_id.startswith(RESERVED_PREFIX):
+            continue
+        running = any(one.session is session and one.kind == "job" and one.name == job.name for one in store.queued)
+        one = store.accept(session, _run_of(job, due, f"{stamp}/{session_id}"))
+        if job.skip_overlap and running and one.status == "queued":
+            one.status, one.reason = "skipped", OVERLAP
+            store.finish(one)
+
+
+def _run_of(job: Job, due: datetime, key: str) -> NewInteraction:
+    dedupe = (f"job:{job.name}", key)
+    return NewInteraction(kind="job", name=job.name, payload="{}", dedupe=dedupe, scheduled_for=due)

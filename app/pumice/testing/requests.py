@@ -1,0 +1,70 @@
+"""A webhook as a test writes it, made into the request that the front would make of it; and the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder
+
+from pumice.agents.requests import Request, decode_response
+from pumice.errors import Problem
+from pumice.sessions.finished import accepted_document
+from pumice.testing.interactions import RecordedInteraction
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a hook answered, as its caller sees it."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+    @cached_property
+    def json(self) -> Any:
+        """The body parsed as JSON."""
+        return orjson.loads(self.body)
+
+
+def make_request(path: str, method: str, json: Any, data: Any, query: Any, headers: Any) -> Request:
+    """The request of a webhook: `json` is its body, or `data`: text, bytes, or a mapping of form fields and files."""
+    builder = EnvironBuilder(path=path, method=method, json=json, data=data, query_string=query, headers=headers)
+    try:
+        made = builder.get_request()
+        payload = {
+            "method": method,
+            "path": made.full_path.rstrip("?"),
+            "query": list(made.args.items(multi=True)),
+            "headers": list(made.headers),
+        }
+        return Request.decode(payload, made.get_data(parse_form_data=False))
+    finally:
+        builder.close()
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """The answer to a request that is refused."""
+    headers = Headers({"Content-Type": "application/problem+json"})
+    return Answer(problem.status, headers, orjson.dumps(problem.document()))
+
+
+def accepted_answer(one: RecordedInteraction) -> Answer:
+    """The 202 of a hook that answers at once, and of one that is not finished when its caller stops waiting."""
+    document = accepted_document(one.id, one.session_id)
+    headers = {"Location": document["location"], "Retry-After": "1", "Content-Type": "application/json"}
+    return Answer(202, Headers(headers), orjson.dumps(document))
+
+
+def hook_answer(one: RecordedInteraction) -> Answer:
+    """The answer of a hook that is done."""
+    wire: Mapping[str, Any] = orjson.loads(one.result or "{}")
+    body, status, pairs = decode_response(wire)
+    return Answer(status, Headers([*pairs, ("X-Interaction-Id", one.id)]), body)
