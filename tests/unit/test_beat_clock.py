@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pumice import Agent, job
+from pumice.agents.due import latest_missed, next_due
 from pumice.agents.spec import Job, describe
-from pumice_workers.beat import Clock, latest_missed, next_due
+from pumice_workers.beat import Clock
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"]
 CRONS = ["* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "0 9 * * 1-5", "@daily", "0 0 29 2 *", "*/10 * * * * *"]

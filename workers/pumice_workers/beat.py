@@ -5,50 +5,25 @@ publish that fails costs nothing; rescue goes on with ticks that stand still. Ti
 """
 
 import logging
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+import os
+import socket
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from celery.beat import Scheduler
-from croniter import croniter
 
-from pumice.agents.registry import Registry, load_agents
-from pumice.agents.spec import Job
+from pumice.agents.due import latest_missed, next_due
+from pumice.agents.registry import Registry
 from pumice.errors import StoreAwayError
 from pumice.messaging.wakes import WakePublisher
+from pumice.sessions.beats import forget_beats, show_beat
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
 from pumice.settings import Settings
-
-NOW: LiteralString = "select clock_timestamp() as now"
-"""The time."""
+from pumice_workers.starting import load_agents_or_end
 
 log = logging.getLogger("pumice.beat")
-
-
-def next_due(job: Job, after: datetime) -> datetime:
-    """The job's first due time after `after`, in UTC, read in the job's timezone.
-
-    A time of day that the clocks skip is due when they have skipped it; one that comes twice only the first time,
-    unless the expression's minute or hour begins with `*` (as in crontab(5)).
-    """
-    dues = croniter(job.cron, after.astimezone(job.zone))
-    return _first(job, dues, dues.all_next(datetime))
-
-
-def latest_missed(job: Job, last: datetime, now: datetime, catch_up: float) -> datetime | None:
-    """The job's newest due time in (last, now] that is at most `catch_up` seconds old; None when there is none."""
-    start = max(last, now - timedelta(seconds=catch_up))
-    dues = croniter(job.cron, (now + timedelta(microseconds=1)).astimezone(job.zone))
-    due = _first(job, dues, dues.all_prev(datetime))
-    return due if start < due <= now else None
-
-
-def _first(job: Job, cron: croniter, dues: Iterator[datetime]) -> datetime:
-    """The first of these due times that is not one of the day's times coming again, in UTC."""
-    comes_again = not any(field.startswith("*") for field in cron.expressions[:2])
-    found = (due.astimezone(UTC) for due in dues)
-    return next(due for due in found if not (comes_again and due.astimezone(job.zone).fold))
 
 
 class Clock:
@@ -87,7 +62,8 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
         settings: Settings = self.app.settings
         self._store = StoreConnection(settings)
         self._wakes = WakePublisher(settings)
-        self._clock = Clock(load_agents(settings.agents), settings.job_catch_up)
+        self._clock = Clock(load_agents_or_end(settings), settings.job_catch_up)
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._pending: list[Tick] = []
         self._started = False
 
@@ -97,8 +73,9 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
     def tick(self, *_: Any, **__: Any) -> float:
         """Insert what is due. Returns the seconds until the next call."""
         try:
-            now = self._store.fetch(NOW)[0].now
+            now = show_beat(self._store, self._name)
             if not self._started:
+                forget_beats(self._store)
                 self._clock.start(last_ticks(self._store), now)
                 self._started = True
             self._pending += self._clock.take_due(now)

@@ -10,6 +10,7 @@ from kombu import Queue
 
 from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, transport_for
 from pumice.settings import QUEUES, Settings
+from pumice_workers.starting import load_agents_or_end
 from pumice_workers.worker_process import WorkerProcess
 
 log = logging.getLogger("pumice.worker")
@@ -76,6 +77,12 @@ def _set_up_logging(**_: Any) -> None:
     logging.basicConfig(level=level, format="%(levelname).1s %(name)s %(message)s")
     logging.getLogger("celery").setLevel("WARNING")
     logging.getLogger("celery.worker.consumer").setLevel("INFO")
+
+
+@signals.celeryd_init.connect
+def _on_init(**_: Any) -> None:
+    """End before the broker is asked for work, if the agents don't load."""
+    load_agents_or_end(celery.settings)
 
 
 @signals.worker_ready.connect

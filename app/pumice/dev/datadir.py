@@ -3,6 +3,7 @@
 * `lock` is held (flock) by the running `pumice dev`, and by its guard until everything has ended; it holds the pid
 * `ports.json` has the ports of Postgres and Valkey, so that their addresses stay the same
 * `keys.json` has the plain API keys, which the database doesn't have; mode 600
+* `agents.json` has what is served, as in AGENTS
 * `dev.json` says where everything is, for other tools, while it runs; mode 600
 """
 
@@ -75,6 +76,10 @@ class DataDirectory:
     def remember_keys(self, keys: Mapping[str, AgentKeys]) -> None:
         """Remember these keys instead."""
         self._write("keys.json", keys)
+
+    def remember_declaration(self, agents: str) -> None:
+        """Remember what is served, as in AGENTS, for commands that load the agents."""
+        self._write("agents.json", {"declaration": agents})
 
     @property
     def dev_file(self) -> Path:

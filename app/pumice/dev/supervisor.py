@@ -88,6 +88,7 @@ class Supervisor:
         processes.wait_until(lambda: answers(f"{url}/readyz"), f"{url}/readyz didn't answer", START_TIMEOUT)
         processes.settled = True
         dev = DevFile(url=url, databaseUrl=database_url, redisUrl=redis_url, agents=keys, pids=_pids(processes))
+        data.remember_declaration(agents)
         data.announce(dev)
         return dev
 

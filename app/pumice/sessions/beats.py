@@ -1,0 +1,26 @@
+"""Beats: each has a row, so that `pumice health beat` sees that it lives."""
+
+from datetime import datetime
+from typing import LiteralString
+
+from pumice.sessions.connections import StoreConnection
+
+FORGET: LiteralString = "delete from beats where seen_at < now() - interval '1 day'"
+"""Removes beats that ended."""
+
+SHOW: LiteralString = """
+insert into beats (name) values (%s)
+on conflict (name) do update set seen_at = clock_timestamp() returning clock_timestamp() as now
+"""
+"""Says that the beat of this name lives, and returns the time."""
+
+
+def show_beat(store: StoreConnection, name: str) -> datetime:
+    """Say that the beat of this name (`host:pid`) lives. Returns the time by Postgres. Raises `StoreAwayError`."""
+    now: datetime = store.fetch(SHOW, (name,))[0].now
+    return now
+
+
+def forget_beats(store: StoreConnection) -> None:
+    """Remove the beats that were not seen for a day. Raises `StoreAwayError`."""
+    store.fetch(FORGET)
