@@ -199,9 +199,10 @@ def without_password(url: str) -> str:
 
 def _meant(name: str, names: list[str]) -> str | None:
     bare = name.upper().removeprefix("PUMICE_")
-    if name.upper() == bare and len(bare) <= LONGEST_SHORT_NAME:
-        return None
-    return next(iter(get_close_matches(bare, names, 1, LIKENESS)), None)
+    if bare != name.upper() and bare in names:
+        return bare
+    long_names = [one for one in names if len(one) > LONGEST_SHORT_NAME]
+    return next(iter(get_close_matches(bare, long_names, 1, LIKENESS)), None)
 
 
 def _problems(error: ValidationError) -> list[Mistake]:

@@ -100,7 +100,7 @@ def _document(agent: str, row: Any) -> dict[str, Any]:
         "leasedUntil": row.lease_until,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
-        "metadata": row.metadata_,
+        "metadata": row.metadata,
         "state": row.state,
     }
 
