@@ -176,6 +176,11 @@ class Settings(BaseModel):
         return {name: source[name.upper()] for name in cls.model_fields if source.get(name.upper(), "") != ""}
 
 
+def environ_over(values: Mapping[str, str]) -> dict[str, str]:
+    """The process's environment, with these variables where it has none of their names."""
+    return {**values, **{name: value for name, value in os.environ.items() if value or name not in values}}
+
+
 def misspelled(environ: Mapping[str, str] | None = None) -> list[Mistake]:
     """Variables whose names are nearly a setting's that is not set, each with what it should probably be.
 

@@ -176,6 +176,8 @@ def test_a_running_dev_is_found(stack, commands, dev_folder):
     assert "using the running pumice dev (.pumice/dev.json), not DATABASE_URL" in shown.stderr
     assert "echo" in [one["id"] for one in commands.json("agents", **without)]
     assert commands.call("health", "web", **without).exit_code == 0
+    checked = commands.call("check", DATABASE_URL="", AGENTS="", REDIS_URL="")
+    assert (checked.exit_code, "wrong" in checked.output) == (0, False)
     unknown = commands.call("chat", "nobody", "-m", "hello", **without)
     assert (unknown.exit_code, unknown.stderr) == (
         1,

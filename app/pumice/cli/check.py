@@ -1,15 +1,16 @@
 """`pumice check`: is everything there that Pumice needs?"""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from pumice.cli.failing import one_line
+from pumice.cli.instance import find_instance, instance_option
 from pumice.cli.output import clean, json_option, print_json
-from pumice.settings import Settings, misspelled, without_password
+from pumice.settings import Settings, environ_over, misspelled, without_password
 
 Check = Callable[[Settings], Iterator["Finding"]]
 
@@ -24,9 +25,16 @@ class Finding(NamedTuple):
 
 @click.command()
 @json_option
-def check(*, as_json: bool) -> None:
-    """Check the settings, the agents, Postgres, Redis and the broker; everything that is wrong is explained."""
-    findings = list(_findings())
+@instance_option
+def check(data_dir: Path, *, as_json: bool) -> None:
+    """Check the settings, the agents, Postgres, Redis and the broker; everything that is wrong is explained.
+
+    What the environment does not set is taken from a running `pumice dev`.
+    """
+    instance = find_instance(data_dir)
+    if instance.runs:
+        click.echo(f"what is not set is taken from the running pumice dev ({data_dir}/dev.json)", err=True)
+    findings = list(_findings(environ_over(instance.settings)))
     well = all(finding.well for finding in findings)
     if as_json:
         print_json({"ok": well, "checks": [{"name": f.name, "ok": f.well, "message": f.text} for f in findings]})
@@ -37,13 +45,13 @@ def check(*, as_json: bool) -> None:
     sys.exit(0 if well else 1)
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(environ: Mapping[str, str]) -> Iterator[Finding]:
     """What there is to say of the settings, and of all that can be looked at with those that are right."""
-    settings, problems = Settings.as_far_as_valid()
+    settings, problems = Settings.as_far_as_valid(environ)
     for variable, what in problems:
         field = Settings.model_fields.get(variable.lower())
         yield Finding(variable, False, f"{what} ({field.description})" if field else what)
-    for variable, what in misspelled():
+    for variable, what in misspelled(environ):
         yield Finding(variable, False, what)
     if not problems:
         yield Finding("settings", True, f"all {len(Settings.model_fields)} are valid")

@@ -39,9 +39,15 @@ class Instance:
         return bool(self.url)
 
     @property
-    def environ(self) -> dict[str, str]:
-        """Where it is, as settings."""
-        return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "PORT": self.url.rpartition(":")[2]}
+    def settings(self) -> dict[str, str]:
+        """Where it is and what it serves, as variables; empty when none runs."""
+        given = {
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "PORT": self.url.rpartition(":")[2],
+            "AGENTS": self.declaration,
+        }
+        return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,7 @@ def settings_of(data_dir: Path) -> Settings:
     own, _ = Settings.as_far_as_valid()
     if Settings.is_given("database_url") and own.database_url != instance.database_url:
         click.echo(f"using the running pumice dev ({data_dir}/dev.json), not DATABASE_URL", err=True)
-    declaration = {"AGENTS": instance.declaration} if instance.declaration else {}
-    return Settings.with_values({**instance.environ, **declaration})
+    return Settings.with_values(instance.settings)
 
 
 def front_of(context: click.Context, agent: str, data_dir: Path, url: str | None, key: str | None) -> Front:
