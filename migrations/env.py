@@ -1,5 +1,7 @@
 """Alembic's environment: the connection comes from `pumice db upgrade`."""
 
+from typing import Any
+
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
@@ -14,10 +16,15 @@ def main() -> None:
     url = (context.config.get_main_option("sqlalchemy.url") or "").replace("postgresql://", "postgresql+psycopg://", 1)
     engine = create_engine(url, poolclass=pool.NullPool, connect_args={"prepare_threshold": None})
     with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=Base.metadata)
+        context.configure(connection=connection, target_metadata=Base.metadata, on_version_apply=note_applied)
         with context.begin_transaction():
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             context.run_migrations()
+
+
+def note_applied(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # noqa: ARG001 (Alembic passes them all)
+    """Add a revision that is being applied to the caller's list, if it wants one."""
+    context.config.attributes.get("applied", []).extend(step.up_revision_ids)
 
 
 main()

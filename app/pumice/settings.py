@@ -1,7 +1,9 @@
 """Settings: typed, validated once, frozen. The only place that reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,12 +12,21 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pumice.errors import SettingsError
 
 QUEUES = ("chat", "hooks", "jobs")
+"""The Celery queues that wakes travel on."""
 PATCHED = ("celery", "flask", "kombu")
 """Libraries of which Pumice replaces something inside, for speed."""
-"""The Celery queues that wakes travel on."""
 CENTURY = 36_525 * 86_400
 """The longest time, in seconds, that a setting may name: what dates are reckoned with must stay a date."""
 SHORTEST_KEY = 32
+HIDDEN = "***"
+"""What is shown of a secret."""
+LIKENESS = 0.88
+"""How alike, from 0 to 1, a variable's name and a setting's must be for it to count as misspelled."""
+LONGEST_SHORT_NAME = 4
+"""Names up to this length, such as HOST, are too like other programs' variables to be compared."""
+
+Mistake = tuple[str, str]
+"""A variable, and what is wrong with it."""
 
 
 def _postgres_url(url: str) -> str:
@@ -86,7 +97,9 @@ class Settings(BaseModel):
     ping_interval: float = Field(20, gt=0, le=55, description="between WebSocket pings and SSE comments")
     allowed_origins: str = Field("*", description="WebSocket origins, separated by commas; * allows all")
     session_token_secret: Annotated[str, AfterValidator(_signing_key)] = Field(
-        "", description="key that signs session tokens (HS256); 32 characters or more"
+        "",
+        description="key that signs session tokens (HS256); 32 characters or more",
+        json_schema_extra={"secret": True},
     )
     auth_failures_per_minute: int = Field(60, ge=1, description="wrong keys from one address before a 429")
 
@@ -130,19 +143,98 @@ class Settings(BaseModel):
         url = self.broker_url or self.redis_url
         return _redis_url(url) if url.startswith("rediss://") else url
 
+    def shown(self, name: str) -> str:
+        """A setting's value as it may be printed: passwords and keys are hidden."""
+        value = getattr(self, name)
+        extra = type(self).model_fields[name].json_schema_extra
+        if isinstance(extra, dict) and extra.get("secret"):
+            return HIDDEN if value else ""
+        if isinstance(value, bool):
+            return str(value).lower()
+        return without_password(str(value))
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read the settings from `environ` (the process's own by default).
 
         Raises `SettingsError`, which names every variable that is wrong.
         """
-        source = os.environ if environ is None else environ
-        given = {name: source[name.upper()] for name in cls.model_fields if source.get(name.upper(), "") != ""}
+        given = cls._given(environ)
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            problems = [(str(one["loc"][0]).upper(), _explain(one["type"], one["msg"])) for one in error.errors()]
-            raise SettingsError(problems) from None
+            raise SettingsError(_problems(error)) from None
+
+    @classmethod
+    def with_values(cls, values: Mapping[str, str]) -> Self:
+        """Read the settings from the process's environment with these variables instead of its own.
+
+        Raises `SettingsError`.
+        """
+        return cls.from_env({**os.environ, **values})
+
+    @classmethod
+    def as_far_as_valid(cls, environ: Mapping[str, str] | None = None) -> tuple[Self, list[Mistake]]:
+        """The settings with every wrong one at its default, and what is wrong.
+
+        A DATABASE_URL that is wrong or missing has no default: the address then names no server.
+        """
+        given = cls._given(environ)
+        try:
+            return cls.model_validate(given), []
+        except ValidationError as error:
+            problems = _problems(error)
+        wrong = {name.lower() for name, _ in problems}
+        valid = {name: value for name, value in given.items() if name not in wrong}
+        return cls.model_validate({"database_url": "postgresql://", **valid}), problems
+
+    @classmethod
+    def is_given(cls, name: str, environ: Mapping[str, str] | None = None) -> bool:
+        """Whether `environ` (the process's own by default) sets this setting; an empty variable does not."""
+        return name in cls._given(environ)
+
+    @classmethod
+    def _given(cls, environ: Mapping[str, str] | None) -> dict[str, str]:
+        source = os.environ if environ is None else environ
+        return {name: source[name.upper()] for name in cls.model_fields if source.get(name.upper(), "") != ""}
+
+
+def environ_over(values: Mapping[str, str]) -> dict[str, str]:
+    """The process's environment, with these variables where it has none of their names."""
+    return {**values, **{name: value for name, value in os.environ.items() if value or name not in values}}
+
+
+def misspelled(environ: Mapping[str, str] | None = None) -> list[Mistake]:
+    """Variables whose names are nearly a setting's that is not set, each with what it should probably be.
+
+    Kubernetes sets `PUMICE_PORT=tcp://…` for a service called pumice; values like that are another's.
+    """
+    source = os.environ if environ is None else environ
+    names = [name.upper() for name in Settings.model_fields]
+    found: list[Mistake] = []
+    for name, value in sorted(source.items()):
+        meant = None if name in names or value.startswith("tcp://") else _meant(name, names)
+        if meant is not None and not source.get(meant):
+            found.append((name, f"is no setting: did you mean {meant}?"))
+    return found
+
+
+def without_password(url: str) -> str:
+    """The address as it may be printed."""
+    hidden = re.sub(r"(://[^:/@]*:).*@", rf"\1{HIDDEN}@", url)
+    return re.sub(r"([?&]\w*password=)[^&]*", rf"\1{HIDDEN}", hidden)
+
+
+def _meant(name: str, names: list[str]) -> str | None:
+    bare = name.upper().removeprefix("PUMICE_")
+    if bare != name.upper() and bare in names:
+        return bare
+    long_names = [one for one in names if len(one) > LONGEST_SHORT_NAME]
+    return next(iter(get_close_matches(bare, long_names, 1, LIKENESS)), None)
+
+
+def _problems(error: ValidationError) -> list[Mistake]:
+    return [(str(one["loc"][0]).upper(), _explain(one["type"], one["msg"])) for one in error.errors()]
 
 
 def _explain(kind: str, message: str) -> str:

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from pumice.cli.database import upgrade_schema
+from pumice.cli.database import migrations_folder, revisions, upgrade_schema
 from pumice.sessions.models import Base
 from tests.support.databases import database
 
@@ -79,6 +79,16 @@ def test_an_upgrade_can_be_undone_and_done_again(empty_url):
     assert rows(empty_url, OBJECTS) == before
 
 
+def test_an_upgrade_tells_which_revisions_it_applied(empty_url):
+    assert upgrade_schema(empty_url) == revisions()
+    assert upgrade_schema(empty_url) == []
+
+
+def test_a_migrations_file_is_named_after_its_revision():
+    scripts = ScriptDirectory(str(migrations_folder())).walk_revisions()
+    assert [one.revision for one in scripts] == revisions()[::-1]
+
+
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(database_url):
     before = rows(database_url, OBJECTS)
     upgrade_schema(database_url)
@@ -101,7 +111,10 @@ def test_releases_side_by_side_migrate_once(empty_url):
         subprocess.Popen(release, cwd=ROOT, env={"DATABASE_URL": empty_url}, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    assert [process.communicate(timeout=60)[0] for process in started] == ["the schema is up to date\n"] * 3
+    said = [process.communicate(timeout=60)[0].splitlines() for process in started]
+    assert [lines[-1] for lines in said] == [f"the schema is up to date ({revisions()[-1]})"] * 3
+    applied = [line for lines in said for line in lines[:-1]]
+    assert applied == [f"applied {revision}" for revision in revisions()]
     assert [process.returncode for process in started] == [0, 0, 0]
     assert rows(empty_url, "select count(*) from alembic_version") == [(1,)]
 

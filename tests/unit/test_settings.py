@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from pumice.errors import SettingsError
-from pumice.settings import Settings
+from pumice.settings import Settings, misspelled, without_password
 
 NEEDED = {"DATABASE_URL": "postgresql://user@host/db"}
 
@@ -113,3 +113,70 @@ def test_settings_do_not_change():
 
 def test_every_setting_is_described():
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("level", ["INFO", "Info", "info"])
+def test_a_log_level_in_any_case(level):
+    assert made(LOG_LEVEL=level).log_level == "info"
+
+
+def test_what_is_valid_is_read_although_the_rest_is_not():
+    settings, problems = Settings.as_far_as_valid({"PORT": "x", "REDIS_URL": "redis://h"})
+    assert (settings.port, settings.redis_url) == (8000, "redis://h")
+    assert {name for name, _ in problems} == {"DATABASE_URL", "PORT"}
+    assert Settings.as_far_as_valid(NEEDED) == (made(), [])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("AGENT", "AGENTS"),
+        ("REDIS_URl", "REDIS_URL"),
+        ("PUMICE_AGENTS", "AGENTS"),
+        ("PUMICE_PORT", "PORT"),
+        ("PUMICE_WORKER_CONCURENCY", "WORKER_CONCURRENCY"),
+        ("WORKER_CONCURENCY", "WORKER_CONCURRENCY"),
+        ("DATABASEURL", "DATABASE_URL"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting(name, meant):
+    assert misspelled({name: "x"}) == [(name, f"is no setting: did you mean {meant}?")]
+    assert misspelled({name: "x", meant: "y"}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HOME", "PATH", "HOSTNAME", "USER", "PWD", "SHLVL", "PORTS", "POST", "LANG", "LC_ALL", "TERM"),
+        *("REDIS_TLS_URL", "TEST_DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "SSH_AGENT_PID", "CELERY_BROKER_URL"),
+        *("WEB_MEMORY", "PUMICE_URL", "PUMICE_API_KEY", "PUMICE_PYTHON", "PUMICE_DEV", "PYTHONPATH", "QUEUE"),
+    ],
+)
+def test_other_programs_variables_are_no_misspellings(name):
+    assert misspelled({name: "x"}) == []
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_misspelling():
+    assert misspelled({"PUMICE_PORT": "tcp://10.0.0.1:80", "PUMICE_SERVICE_HOST": "10.0.0.1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:p@h:5/d", "postgresql://u:***@h:5/d"),
+        ("redis://:p/a@h", "redis://:***@h"),
+        ("amqp://u:p@p@h//", "amqp://u:***@h//"),
+        ("postgresql://h/d?password=p&sslmode=require", "postgresql://h/d?password=***&sslmode=require"),
+        ("redis://h:1/0", "redis://h:1/0"),
+    ],
+)
+def test_passwords_are_not_shown(url, shown):
+    assert without_password(url) == shown
+
+
+def test_keys_are_not_shown():
+    assert made(SESSION_TOKEN_SECRET="s" * 40).shown("session_token_secret") == "***"
+    assert made(DATABASE_URL="postgres://u:p@h/d").shown("database_url") == "postgresql://u:***@h/d"
+    assert made().shown("database_pooled") == "false"

@@ -4,6 +4,8 @@ Any number of beats may run: the tick's primary key decides. The tick is inserte
 publish that fails costs nothing; rescue goes on with ticks that stand still. Time comes from Postgres.
 """
 
+import os
+import socket
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -11,14 +13,15 @@ from typing import Any
 from celery.beat import Scheduler
 
 from pumice.agents.due import latest_missed, next_due
-from pumice.agents.registry import Registry, load_agents
+from pumice.agents.registry import Registry
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import WakePublisher
-from pumice.sessions import ticks
+from pumice.sessions.beats import forget_beats, show_beat
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
 from pumice.settings import Settings
+from pumice_workers.starting import load_agents_or_end
 
 log = get_logger("pumice.beat")
 
@@ -59,7 +62,8 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
         settings: Settings = self.app.settings
         self._store = StoreConnection(settings)
         self._wakes = WakePublisher(settings)
-        self._clock = Clock(load_agents(settings.agents), settings.job_catch_up)
+        self._clock = Clock(load_agents_or_end(settings), settings.job_catch_up)
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._pending: list[Tick] = []
         self._started = False
         self._away = Outage(log, "postgres")
@@ -70,8 +74,9 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
     def tick(self, *_: Any, **__: Any) -> float:
         """Insert what is due. Returns the seconds until the next call."""
         try:
-            now = ticks.now(self._store)
+            now = show_beat(self._store, self._name)
             if not self._started:
+                forget_beats(self._store)
                 self._clock.start(last_ticks(self._store), now)
                 self._started = True
             self._pending += self._clock.take_due(now)

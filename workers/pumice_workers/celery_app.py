@@ -10,6 +10,7 @@ from kombu import Queue
 from pumice.logs import set_up_logging
 from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, transport_for
 from pumice.settings import QUEUES, Settings
+from pumice_workers.starting import load_agents_or_end
 from pumice_workers.worker_process import WorkerProcess
 
 
@@ -73,6 +74,12 @@ process = _Process()
 @signals.setup_logging.connect
 def _leave_logging(**_: Any) -> None:
     """Keep Celery from setting up logging, which it does when nobody listens to this."""
+
+
+@signals.celeryd_init.connect
+def _on_init(**_: Any) -> None:
+    """End before the broker is asked for work, if the agents don't load."""
+    load_agents_or_end(celery.settings)
 
 
 @signals.worker_ready.connect

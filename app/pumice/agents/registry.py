@@ -3,6 +3,8 @@
 import dataclasses
 import importlib
 import sys
+import sysconfig
+import traceback
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,6 +16,9 @@ from pumice.errors import DeclarationError
 
 Registry: TypeAlias = dict[str, AgentSpec]
 """The agents served, by id."""
+
+NOT_AUTHORS = (str(Path(__file__).parents[1]), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+"""Folders whose code is not an author's: Pumice, Python and what is installed."""
 
 
 def load_agents(declaration: str, middleware: str = "") -> Registry:
@@ -45,11 +50,28 @@ def _load_class(entry: str, path: str) -> type[Agent]:
         raise DeclarationError(where, "must look like id=module:Class")
     try:
         module = importlib.import_module(module_name)
-    except DeclarationError:
-        raise
-    except Exception as error:
-        raise DeclarationError(where, f"{module_name} can't be imported: {type(error).__name__}: {error}") from error
+    except DeclarationError as error:
+        raise DeclarationError(_place(error) + error.where, error.what) from error
+    except (Exception, SystemExit) as error:
+        what = f"{_place(error)}{type(error).__name__}: {_message(error)}"
+        raise DeclarationError(where, f"{module_name} can't be imported: {what}") from error
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, Agent)):
         raise DeclarationError(where, f"{module_name} has no agent class {class_name}")
     return cls
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of an author's that this came from, as `file:line: `; empty when there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_authors(frame.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+
+
+def _is_authors(file: str) -> bool:
+    return not file.startswith("<") and not any(Path(file).is_relative_to(folder) for folder in NOT_AUTHORS)
+
+
+def _message(error: BaseException) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)

@@ -1,37 +1,36 @@
 """The `pumice` command. Each group of commands has a file; a command imports what it needs when it runs."""
 
-import sys
-
 import click
 
+from pumice.cli.agents import agents, jobs
+from pumice.cli.chat import chat
 from pumice.cli.check import check
 from pumice.cli.database import db
-from pumice.cli.dead import dead
 from pumice.cli.dev import dev
+from pumice.cli.failing import Commands
+from pumice.cli.failures import failures
+from pumice.cli.health import health
 from pumice.cli.keys import keys
 from pumice.cli.processes import beat, web, worker
-from pumice.errors import PumiceError, SettingsError
+from pumice.cli.sessions import sessions
+from pumice.cli.settings import settings
+from pumice.cli.shell import shell
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pumice")
 def pumice() -> None:
     """Pumice: a backend for stateful agent sessions."""
 
 
-for command in (web, worker, beat, db, keys, dead, check, dev):
+for command in (
+    *(web, worker, beat, dev),
+    *(check, health, settings, db, keys),
+    *(agents, jobs, sessions, failures, chat, shell),
+):
     pumice.add_command(command)
 
 
 def main() -> None:
-    """Run the command; what the caller can mend is told in a line, without a traceback."""
-    try:
-        pumice()
-    except SettingsError as error:
-        for variable, what in error.problems:
-            click.echo(f"{variable} {what}", err=True)
-        click.echo("`pumice check` explains every setting.", err=True)
-        sys.exit(1)
-    except PumiceError as error:
-        click.echo(f"pumice: {error}", err=True)
-        sys.exit(1)
+    """Run the command."""
+    pumice()

@@ -1,84 +1,141 @@
 """`pumice check`: is everything there that Pumice needs?"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from pumice.errors import DeclarationError, PumiceError, SettingsError
-from pumice.settings import Settings
+from pumice.cli.failing import one_line
+from pumice.cli.instance import find_instance, instance_option
+from pumice.cli.output import clean, json_option, print_json
+from pumice.settings import Settings, environ_over, misspelled, without_password
 
-Check = Callable[[Settings], str]
-"""Says what is well; raises what is wrong."""
+Check = Callable[[Settings], Iterator["Finding"]]
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: what it is called, whether it is well, and what is to be said of it."""
+
+    name: str
+    well: bool
+    text: str
 
 
 @click.command()
-def check() -> None:
-    """Check the settings, the agents, Postgres and Redis; every wrong one is explained."""
-    try:
-        settings = Settings.from_env()
-    except SettingsError as error:
-        for variable, what in error.problems:
-            field = Settings.model_fields.get(variable.lower())
-            _report(variable, f"{what} ({field.description})" if field else what, well=False)
-        sys.exit(1)
-    _report("settings", f"all {len(Settings.model_fields)} are valid", well=True)
-    results = [_run(name, one, settings) for name, one in _CHECKS.items()]
-    sys.exit(0 if all(results) else 1)
+@json_option
+@instance_option
+def check(data_dir: Path, *, as_json: bool) -> None:
+    """Check the settings, the agents, Postgres, Redis and the broker; everything that is wrong is explained.
+
+    What the environment does not set is taken from a running `pumice dev`.
+    """
+    instance = find_instance(data_dir)
+    if instance.runs:
+        click.echo(f"what is not set is taken from the running pumice dev ({data_dir}/dev.json)", err=True)
+    findings = list(_findings(environ_over(instance.settings)))
+    well = all(finding.well for finding in findings)
+    if as_json:
+        print_json({"ok": well, "checks": [{"name": f.name, "ok": f.well, "message": f.text} for f in findings]})
+    else:
+        for finding in findings:
+            mark = click.style("ok   ", fg="green") if finding.well else click.style("wrong", fg="red")
+            click.echo(f"{mark} {finding.name}: {clean(finding.text)}")
+    sys.exit(0 if well else 1)
 
 
-def _run(name: str, one: Check, settings: Settings) -> bool:
+def _findings(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What there is to say of the settings, and of all that can be looked at with those that are right."""
+    settings, problems = Settings.as_far_as_valid(environ)
+    for variable, what in problems:
+        field = Settings.model_fields.get(variable.lower())
+        yield Finding(variable, False, f"{what} ({field.description})" if field else what)
+    for variable, what in misspelled(environ):
+        yield Finding(variable, False, what)
+    if not problems:
+        yield Finding("settings", True, f"all {len(Settings.model_fields)} are valid")
+    wrong = {variable for variable, _ in problems}
+    for name, look in _CHECKS.items():
+        if name not in wrong:
+            yield from _guarded(name, look, settings)
+
+
+def _guarded(name: str, look: Check, settings: Settings) -> Iterator[Finding]:
     try:
-        found = one(settings)
+        yield from look(settings)
     except Exception as error:
-        _report(name, str(error).strip() or type(error).__name__, well=False)
-        return False
-    _report(name, found, well=True)
-    return True
+        yield Finding(name, False, without_password(one_line(error)))
 
 
-def _report(name: str, text: str, *, well: bool) -> None:
-    mark = click.style("ok   ", fg="green") if well else click.style("wrong", fg="red")
-    click.echo(f"{mark} {name}: {text}")
-
-
-def _agents(settings: Settings) -> str:
+def _agents(settings: Settings) -> Iterator[Finding]:
     from pumice.agents.registry import load_agents
+    from pumice.errors import DeclarationError
 
     if not settings.agents:
-        raise DeclarationError("AGENTS", "is not set, so nothing is served: AGENTS=id=module:Class,…")
-    agents = load_agents(settings.agents, settings.middleware)
-    return f"serving {', '.join(agents)}"
+        yield Finding("AGENTS", False, "is not set, so nothing is served: AGENTS=id=module:Class,…")
+        return
+    wrong = False
+    for entry in filter(None, map(str.strip, settings.agents.split(","))):
+        try:
+            load_agents(entry)
+        except DeclarationError as error:
+            wrong = True
+            yield Finding("AGENTS", False, _from_here(one_line(error)))
+    if not wrong:
+        yield Finding("AGENTS", True, f"serving {', '.join(load_agents(settings.agents))}")
 
 
-def _postgres(settings: Settings) -> str:
-    import psycopg
+def _middleware(settings: Settings) -> Iterator[Finding]:
+    from pumice.agents.middleware import load_middleware
 
-    with psycopg.connect(settings.database_url, connect_timeout=5) as connection:
-        version = connection.info.server_version // 10_000
-        migrated = connection.execute("select to_regclass('interactions') is not null").fetchone()
-    if not migrated or not migrated[0]:
-        raise PumiceError("Postgres answers, but its schema isn't there: run `pumice db upgrade`")
-    return f"Postgres {version} answers, its schema is there"
+    found = load_middleware(settings.middleware)
+    if found:
+        yield Finding("MIDDLEWARE", True, f"{len(found)} stand around every turn")
 
 
-def _redis(settings: Settings) -> str:
-    return _ping(settings.redis_url)
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    from pumice.cli.database import schema_problem
+    from pumice.cli.preflight import unset_pooled
+    from pumice.sessions.schema import OLDEST_SERVER, look_at
+
+    database = look_at(settings.database_url)
+    if database.server_version < OLDEST_SERVER:
+        text = f"PostgreSQL {database.server_version} answers; {OLDEST_SERVER} or newer is needed"
+        yield Finding("DATABASE_URL", False, text)
+    else:
+        yield Finding("DATABASE_URL", True, f"PostgreSQL {database.server_version} answers")
+    problem = schema_problem(database.revision)
+    yield Finding("schema", problem is None, problem or f"is this version's ({database.revision})")
+    if problem := unset_pooled(settings, database):
+        yield Finding("DATABASE_POOLED", False, problem)
 
 
-def _broker(settings: Settings) -> str:
-    return _ping(settings.broker)
-
-
-def _ping(url: str) -> str:
+def _redis(settings: Settings) -> Iterator[Finding]:
     import redis
 
-    with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
-        return f"{'Valkey' if 'valkey_version' in client.info('server') else 'Redis'} answers"
+    with redis.Redis.from_url(settings.redis_url, socket_connect_timeout=5, socket_timeout=5) as client:
+        server = client.info("server")
+    kind, version = (
+        ("Valkey", server["valkey_version"]) if "valkey_version" in server else ("Redis", server["redis_version"])
+    )
+    yield Finding("REDIS_URL", True, f"{kind} {version} answers")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    from pumice.messaging.broker import ask_broker
+
+    yield Finding("BROKER_URL", True, f"the broker answers ({ask_broker(settings)})")
+
+
+def _from_here(text: str) -> str:
+    """The text with files of the working directory named from there."""
+    return text.replace(f"{Path.cwd()}/", "")
 
 
 _CHECKS: dict[str, Check] = {
     "AGENTS": _agents,
+    "MIDDLEWARE": _middleware,
     "DATABASE_URL": _postgres,
     "REDIS_URL": _redis,
     "BROKER_URL": _broker,

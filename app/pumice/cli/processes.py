@@ -1,4 +1,8 @@
-"""The Procfile's processes. Each replaces this process, so that signals reach it directly."""
+"""The Procfile's processes. Each replaces this process, so that signals reach it directly.
+
+One that can't work ends with one line: before that, for a wrong setting or a schema of another version; after it, when
+the agents don't load, or the port is taken (see `pumice.web.gunicorn_conf` and `pumice_workers.starting`).
+"""
 
 import os
 import sys
@@ -12,20 +16,34 @@ from pumice.settings import Settings
 @click.command()
 def web() -> None:
     """Serve HTTP and WebSockets (gunicorn)."""
-    Settings.from_env()
+    from pumice.agents.registry import load_agents
+    from pumice.cli.preflight import check_database, serving_settings
+
+    settings = serving_settings()
+    # gunicorn would load them only in its children, whose ends it reports in its own words.
+    load_agents(settings.agents, settings.middleware)
+    check_database(settings, wait=False)
     _become("gunicorn", ["-c", "python:pumice.web.gunicorn_conf", "pumice.web.wsgi:app"])
 
 
 @click.command()
 def worker() -> None:
     """Run sessions (a Celery worker)."""
-    _become("celery", worker_arguments(Settings.from_env()))
+    from pumice.cli.preflight import check_database, serving_settings
+
+    settings = serving_settings()
+    check_database(settings, wait=True)
+    _become("celery", worker_arguments(settings))
 
 
 @click.command()
 def beat() -> None:
     """Start jobs when they are due (Celery beat); any number of these may run."""
-    _become("celery", beat_arguments(Settings.from_env()))
+    from pumice.cli.preflight import check_database, serving_settings
+
+    settings = serving_settings()
+    check_database(settings, wait=True)
+    _become("celery", beat_arguments(settings))
 
 
 def worker_arguments(settings: Settings) -> list[str]:

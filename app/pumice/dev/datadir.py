@@ -5,6 +5,7 @@
 * `keys.json` has the plain API keys, which the database doesn't have; mode 600
 * `served.json` has the ids of the agents served last
 * `inspection.json` is how a process that imports the agents answers; it is there for that moment only
+* `agents.json` has what is served, as in AGENTS
 * `dev.json` says where everything is, for other tools, while it runs; mode 600
 """
 
@@ -91,6 +92,10 @@ class DataDirectory:
     def inspection_file(self) -> Path:
         """Where a process that imports the agents answers."""
         return self.path / "inspection.json"
+
+    def remember_declaration(self, agents: str) -> None:
+        """Remember what is served, as in AGENTS, for commands that load the agents."""
+        self._write("agents.json", {"declaration": agents})
 
     @property
     def dev_file(self) -> Path:

@@ -111,6 +111,7 @@ class Instance:
             if agent not in inspection.ids:
                 self._console.say(f"agent {agent} is not served any more; its sessions and keys are kept")
         self._data.remember_served(inspection.ids)
+        self._data.remember_declaration(inspection.declaration)
 
 
 def _pids(processes: SupervisedProcesses) -> Pids:

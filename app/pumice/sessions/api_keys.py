@@ -73,12 +73,28 @@ def list_keys(database_url: str, agent_id: str | None = None) -> list[KeyRow]:
     return [KeyRow(*row) for row in rows]
 
 
-def revoke_key(database_url: str, prefix: str) -> int:
-    """Revoke the key that begins so. Returns how many were revoked (0 or 1). Raises `psycopg.Error`."""
+def find_valid_keys(database_url: str, key: str) -> list[KeyRow]:
+    """The keys, not revoked, that `key` stands for: one that is that very key, else those whose prefix begins so.
+
+    Raises `psycopg.Error`.
+    """
     with psycopg.connect(database_url, prepare_threshold=None) as connection:
-        return connection.execute(
-            "update api_keys set revoked_at = now() where prefix = %s and revoked_at is null", (prefix[:PREFIX_LENGTH],)
-        ).rowcount
+        rows = connection.execute(
+            "select prefix, kind, agent_id, created_at, revoked_at from api_keys"
+            " where revoked_at is null and (hash = %(hash)s or starts_with(prefix, %(key)s))"
+            " order by created_at, prefix",
+            {"hash": hash_key(key), "key": key},
+        ).fetchall()
+    return [KeyRow(*row) for row in rows]
+
+
+def revoke_key(database_url: str, prefix: str) -> bool:
+    """Revoke the key with this prefix. Returns whether it was valid until now. Raises `psycopg.Error`."""
+    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+        revoked = connection.execute(
+            "update api_keys set revoked_at = now() where prefix = %s and revoked_at is null", (prefix,)
+        )
+        return revoked.rowcount == 1
 
 
 def find_key(store: StoreConnection, digest: bytes) -> list[ValidKey]:

@@ -53,6 +53,13 @@ def list_given_up(
         return session.scalars(query).all()
 
 
+def count_given_up(engine: Engine, agent_id: str, wanted: Filter) -> int:
+    """How many interactions a filter lets through. Raises `sqlalchemy.exc.DBAPIError`."""
+    query = select(func.count()).select_from(InteractionRow).where(*wanted.conditions(agent_id))
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def retry(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UUID, str, str]]:
     """Queue interactions again, with their attempts counted anew and their errors kept.
 

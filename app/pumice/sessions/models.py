@@ -185,3 +185,13 @@ class WorkerRow(Base):
     started_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     suspected_at: Mapped[datetime | None] = mapped_column(Time)
+
+
+class BeatRow(Base):
+    """A beat, called `host:pid`, and when it was last seen; it is seen every second while it lives."""
+
+    __tablename__ = "beats"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)

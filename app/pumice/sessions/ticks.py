@@ -37,13 +37,6 @@ class _Page(NamedTuple):
     skipped: int
 
 
-class _Now(NamedTuple):
-    now: datetime
-
-
-NOW = Statement("clock", "select clock_timestamp() as now", _Now)
-"""Postgres's clock, which all beats share."""
-
 INSERT = Statement(
     "insert_ticks",
     """
@@ -125,11 +118,6 @@ class Tick:
     def stamp(self) -> str:
         """The due time as it stands in dedupe keys: ISO 8601 in UTC."""
         return self.scheduled_for.astimezone(UTC).isoformat()
-
-
-def now(store: StoreConnection) -> datetime:
-    """The time, as Postgres has it. Raises `StoreAwayError`."""
-    return store.fetch(NOW)[0].now
 
 
 def insert_ticks(store: StoreConnection, ticks: list[Tick]) -> list[Tick]:

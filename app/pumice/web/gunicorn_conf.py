@@ -1,6 +1,8 @@
 """gunicorn's configuration: gevent workers, and a stop that finishes requests and closes sockets with 1012."""
 
 import signal
+import socket
+import sys
 from typing import Any
 
 from pumice.logs import set_up_logging
@@ -23,6 +25,22 @@ accesslog = None
 control_socket_disable = True
 
 
+def on_starting(server: Any) -> None:
+    """End with one line if an address can't be listened on; gunicorn itself would try for 5 s, in ten lines.
+
+    Sockets that were passed on are listened on already.
+    """
+    for address in server.cfg.address:
+        if isinstance(address, tuple):
+            _check_free(*address[:2])
+
+
+def when_ready(server: Any) -> None:
+    """Say where requests are taken."""
+    sys.stderr.write(f"pumice web listens on {', '.join(str(listener) for listener in server.LISTENERS)}\n")
+    sys.stderr.flush()
+
+
 def post_worker_init(worker: Any) -> None:
     """Close what is idle as soon as the stop signal comes; gunicorn waits for what is left."""
     from pumice.web.stopping import prepare  # noqa: PLC0415 (only once gunicorn has patched everything)
@@ -36,3 +54,17 @@ def post_worker_init(worker: Any) -> None:
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, close_and_stop)
+
+
+def _check_free(host: str, port: int) -> None:
+    """End this process with a line and exit status 1 if nobody can listen there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        sys.stderr.write(
+            f"pumice: can't listen on {host}:{port}: {error.strerror}. Stop what listens there, or set HOST and PORT.\n"
+        )
+        sys.exit(1)

@@ -1,0 +1,112 @@
+"""`pumice sessions`: what agents' sessions hold."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pumice.cli.failing import Failed
+from pumice.cli.instance import instance_option, settings_of
+from pumice.cli.output import clean, json_option, print_json, print_table
+
+
+@click.group()
+def sessions() -> None:
+    """Sessions: list them, show one, read its messages."""
+
+
+@sessions.command(name="list")
+@click.argument("agent")
+@click.option("--after", default="", help="Only ids after this one: the last of the page before.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="The most rows to print.")
+@json_option
+@instance_option
+def list_(agent: str, after: str, limit: int, data_dir: Path, *, as_json: bool) -> None:
+    """List an agent's sessions in the order of their ids."""
+    from pumice.sessions.queries import list_sessions
+
+    rows = list_sessions(_engine(data_dir), agent, after=after, limit=limit)
+    if as_json:
+        print_json([_document(agent, row) for row in rows])
+        return
+    titles = ("SESSION", "MESSAGES", "VERSION", "UPDATED", "EXPIRES")
+    print_table(titles, [(r.id, r.message_count, r.version, r.updated_at, r.expires_at) for r in rows])
+    if len(rows) == limit:
+        click.echo(f"there may be more: --after {clean(rows[-1].id)!r} prints them", err=True)
+
+
+@sessions.command()
+@click.argument("agent")
+@click.argument("session")
+@json_option
+@instance_option
+def show(agent: str, session: str, data_dir: Path, *, as_json: bool) -> None:
+    """Show a session: its state, metadata and times."""
+    document = _document(agent, _found(_engine(data_dir), agent, session))
+    if as_json:
+        print_json(document)
+        return
+    for name, value in document.items():
+        if name not in {"state", "metadata"}:
+            click.echo(clean(f"{name}: {'-' if value is None else value}"))
+    for name in ("metadata", "state"):
+        click.echo(f"{name}:")
+        print_json(document[name])
+
+
+@sessions.command()
+@click.argument("agent")
+@click.argument("session")
+@click.option("--after", default=-1, help="Only messages after this number.")
+@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1), help="The most to print.")
+@json_option
+@instance_option
+def messages(agent: str, session: str, after: int, limit: int, data_dir: Path, *, as_json: bool) -> None:
+    """Print a session's conversation, oldest first."""
+    from pumice.sessions.queries import list_messages
+
+    engine = _engine(data_dir)
+    _found(engine, agent, session)
+    rows = list_messages(engine, agent, session, after=after, limit=limit)
+    if as_json:
+        print_json([{"seq": r.seq, "role": r.role, "content": r.content, "createdAt": r.created_at} for r in rows])
+        return
+    print_table(("#", "AT", "ROLE", "CONTENT"), [(r.seq, r.created_at, r.role, _content_text(r.content)) for r in rows])
+
+
+def _engine(data_dir: Path) -> Any:
+    from pumice.sessions.engine import make_engine
+
+    return make_engine(settings_of(data_dir))
+
+
+def _found(engine: Any, agent: str, session: str) -> Any:
+    from pumice.sessions.queries import get_session
+
+    row = get_session(engine, agent, session)
+    if row is None:
+        raise Failed(clean(f"pumice: agent {agent} has no session {session!r}: see `pumice sessions list {agent}`"))
+    return row
+
+
+def _document(agent: str, row: Any) -> dict[str, Any]:
+    return {
+        "agentId": agent,
+        "sessionId": row.id,
+        "version": row.version,
+        "messageCount": row.message_count,
+        "temporary": row.temporary,
+        "expiresAt": row.expires_at,
+        "leasedUntil": row.lease_until,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+        "metadata": row.metadata,
+        "state": row.state,
+    }
+
+
+def _content_text(content: Any) -> str:
+    """A message's text; of a list of parts, what is text in it."""
+    if isinstance(content, str):
+        return content
+    return " ".join(part["text"] if "text" in part else f"({part.get('type')})" for part in content)

@@ -1,0 +1,87 @@
+"""`pumice check` on servers as they are met: poolers, other brokers, passwords that must not be shown."""
+
+import os
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from pumice.sessions.schema import look_at
+from tests.support.commands import Commands
+from tests.support.pgbouncer import PROGRAM, pgbouncer
+
+MODES = [("transaction", 1), ("transaction", 5), ("statement", 5), ("session", 5)]
+
+
+@pytest.fixture
+def commands(tmp_path, database_url, redis_url):
+    (tmp_path / "good.py").write_text("from pumice import Agent\n\n\nclass Desk(Agent): ...\n")
+    return Commands(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url, AGENTS="desk=good:Desk")
+
+
+def test_all_is_well(commands):
+    done = commands.call("check", LOG_LEVEL="INFO")
+    assert done.exit_code == 0
+    assert all(line.startswith("ok ") for line in done.output.splitlines())
+    found = commands.json("check", LOG_LEVEL="Warning")
+    assert found["ok"]
+    names = ["settings", "AGENTS", "DATABASE_URL", "schema", "REDIS_URL", "BROKER_URL"]
+    assert [one["name"] for one in found["checks"]] == names
+
+
+@pytest.mark.parametrize("name", ["WORKER_CONCURENCY", "PUMICE_LOG_LEVEL", "REDIS_URl", "LEASE_SECOND"])
+def test_a_misspelled_variable_is_named(commands, name):
+    done = commands.call("check", REDIS_URL="" if name == "REDIS_URl" else commands.environ["REDIS_URL"], **{name: "3"})
+    assert done.exit_code == 1
+    assert f"wrong {name}: is no setting: did you mean " in done.output
+
+
+def test_servers_that_are_away_are_all_named_and_no_password_is_shown(commands):
+    away = {
+        "DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x",
+        "REDIS_URL": "redis://:hidden@127.0.0.1:1/0",
+        "BROKER_URL": "amqp://u:hidden@127.0.0.1:1//",
+    }
+    done = commands.call("check", PORT="x", **away)
+    wrong = [line.split()[1] for line in done.output.splitlines() if line.startswith("wrong")]
+    assert (done.exit_code, wrong) == (1, ["PORT:", *(f"{name}:" for name in away)])
+    assert "hidden" not in done.output
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed: apt-get install pgbouncer")
+@pytest.mark.parametrize(("mode", "size"), MODES)
+def test_a_pooler_that_shares_connections_is_named(commands, open_folder, mode, size):
+    """Deliberate bug: schema.py, `shared=not direct`: a pooler in session mode is refused too."""
+    shares = mode != "session"
+    with pgbouncer(open_folder, commands.environ["DATABASE_URL"], mode=mode, size=size) as url:
+        done = commands.call("check", DATABASE_URL=url)
+        assert ("wrong DATABASE_POOLED: Postgres is behind PgBouncer" in done.output) == shares
+        assert done.exit_code == shares
+        assert commands.call("check", DATABASE_URL=url, DATABASE_POOLED="true").exit_code == 0
+        if shares:
+            beat = commands.run("beat", DATABASE_URL=url)
+            assert (beat.returncode, len(beat.stderr.splitlines())) == (1, 1)
+            assert "set DATABASE_POOLED=true" in beat.stderr
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed: apt-get install pgbouncer")
+def test_a_pooler_is_recognised_while_others_use_it(commands, open_folder):
+    with pgbouncer(open_folder, commands.environ["DATABASE_URL"], mode="transaction", size=3) as url:
+        others = [psycopg.connect(url, autocommit=True) for _ in range(2)]
+        with others[0].transaction(), others[1].transaction():
+            for other in others:
+                other.execute("select 1")
+            assert look_at(url).shared
+        for other in others:
+            other.close()
+    assert not look_at(commands.environ["DATABASE_URL"]).shared
+
+
+@pytest.mark.skipif("TEST_AMQP_URL" not in os.environ, reason="TEST_AMQP_URL names no RabbitMQ to connect to")
+def test_any_broker_that_works_is_well(commands):
+    url = os.environ.get("TEST_AMQP_URL", "")
+    done = commands.call("check", BROKER_URL=url)
+    assert (done.exit_code, "ok    BROKER_URL: the broker answers (amqp)" in done.output) == (0, True)
+    refused = commands.call("check", BROKER_URL=urlsplit(url)._replace(path="/no-such-host").geturl())
+    assert refused.exit_code == 1
+    assert "wrong BROKER_URL: " in refused.output
