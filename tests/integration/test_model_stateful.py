@@ -22,9 +22,10 @@ from pumice.agents.messages import Message
 from pumice.agents.turn import Outcome, Work
 from pumice.sessions.accept import Accepted, NewInteraction, accept
 from pumice.sessions.cancel import cancel
-from pumice.sessions.claim import Wanted, announce, claim, release, renew
+from pumice.sessions.claim import Wanted, claim
 from pumice.sessions.commit import SessionCommit, commit
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.leases import announce, release, renew
 from pumice.sessions.rescue import rescue
 from pumice.settings import Settings
 from tests.support.faults_model import CRASHES, Claim, Item, Model, Session

@@ -4,7 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pumice.messaging.wakes import Wake
-from pumice.sessions.claim import SMALL_BODY, Lease, announce, due, load_body, load_messages, release, renew
+from pumice.sessions.claim import SMALL_BODY
+from pumice.sessions.free import find_free
+from pumice.sessions.leases import Lease, announce, release, renew
+from pumice.sessions.loading import load_body, load_messages
 from pumice_workers.recheck import Recheck
 from tests.support.protocol import AGENT, done, new
 from tests.support.waiting import wait_until
@@ -150,9 +153,9 @@ def test_due_work_that_nobody_is_at_is_found(protocol, rival):
     rival.claim_one("held")
     protocol.query("update interactions set available_at = now() + interval '1 hour' where session_id = 'later'")
     keys = [(AGENT, session) for session in ("idle", "held", "later", "unknown")]
-    found = due(protocol.store, keys, 60.0)
+    found = find_free(protocol.store, keys, 60.0)
     assert [(row.id, row.kind, row.young) for row in found] == [("idle", "hook", True)]
-    assert [row.young for row in due(protocol.store, keys, 0.0)] == [False]
+    assert [row.young for row in find_free(protocol.store, keys, 0.0)] == [False]
 
 
 def test_what_came_while_its_session_was_leased_is_woken_after(protocol):

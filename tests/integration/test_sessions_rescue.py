@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pumice.sessions.claim import announce
+from pumice.sessions.leases import announce
 from pumice.sessions.presence import WORKER_LOCKS
 from pumice.sessions.rescue import ELECTION, rescue
 from pumice.sessions.ticks import Tick, insert_ticks

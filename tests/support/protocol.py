@@ -13,9 +13,10 @@ from pumice.agents.failures import Failure
 from pumice.agents.messages import Message
 from pumice.agents.turn import Outcome, Work
 from pumice.sessions.accept import Accepted, NewInteraction, accept
-from pumice.sessions.claim import ClaimedSession, Lease, Wanted, claim
+from pumice.sessions.claim import ClaimedSession, Wanted, claim
 from pumice.sessions.commit import SessionCommit, commit
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.leases import Lease
 from pumice.settings import Settings
 
 AGENT = "agent"

@@ -14,10 +14,10 @@ from pumice.logs import Outage, get_logger
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.wakes import Wake, WakePublisher
-from pumice.sessions.claim import Lease
 from pumice.sessions.commit import SessionCommit, commit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.leases import Lease
 from pumice.settings import Settings
 
 GROUP = 100

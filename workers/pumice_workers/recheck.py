@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pumice.errors import StoreAwayError
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.wakes import Wake
-from pumice.sessions.claim import due
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.free import find_free
 from pumice.settings import Settings
 
 LINGER = 0.01
@@ -39,7 +39,7 @@ class Recheck:
 
     def _look(self, keys: list[tuple[str, str]]) -> None:
         try:
-            found = due(self._store, dict.fromkeys(keys), LINGER)
+            found = find_free(self._store, dict.fromkeys(keys), LINGER)
         except StoreAwayError:
             return  # rescue wakes what nobody woke
         self.add((row.agent_id, row.id) for row in found if row.young)

@@ -10,8 +10,9 @@ from pumice.agents.live_session import LiveSession
 from pumice.agents.spec import Handler
 from pumice.agents.states import Kind
 from pumice.agents.turn import Outcome, Work
-from pumice.sessions.claim import ClaimedSession, Lease
+from pumice.sessions.claim import ClaimedSession
 from pumice.sessions.commit import SessionCommit
+from pumice.sessions.leases import Lease
 from pumice_workers.event_loop import EventLoop
 
 DEFAULT_TIMEOUT = 60.0

@@ -11,7 +11,8 @@ from pumice.agents.messages import Message
 from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.errors import StoreAwayError
 from pumice.messaging.events import Event
-from pumice.sessions.claim import ClaimedSession, load_body, load_messages
+from pumice.sessions.claim import ClaimedSession
+from pumice.sessions.loading import load_body, load_messages
 from pumice_workers.interrupts import Interrupted, interrupted
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun

@@ -16,7 +16,8 @@ from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import QUEUE_OF_KIND
-from pumice.sessions.claim import Wanted, announce, claim, release, wake_soon
+from pumice.sessions.claim import Wanted, claim
+from pumice.sessions.leases import announce, release, wake_soon
 from pumice_workers.committer import Finished
 from pumice_workers.probation import ProbationGate
 from pumice_workers.services import Services

@@ -9,8 +9,8 @@ from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import Wake
-from pumice.sessions.claim import renew
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.leases import renew
 from pumice_workers.committer import Finished
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun

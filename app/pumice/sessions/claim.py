@@ -4,15 +4,16 @@ The statements are prepared once and planned without looking at the tables' size
 the planner from turning a look-up by key for each session into one pass over all of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 from pumice.agents.turn import Work
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import json_rows
-from pumice.sessions.statements import NoRow, Statement
+from pumice.sessions.statements import Statement
 
 SMALL_BODY = 65_536
 """Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
@@ -43,37 +44,6 @@ class _Due(NamedTuple):
     scheduled_for: datetime | None
     reply_to: str | None
     newer_chat: str | None
-
-
-class FreeSession(NamedTuple):
-    """A session with due work that nobody is at. `young`: that work was accepted a moment ago."""
-
-    agent_id: str
-    id: str
-    kind: str
-    young: bool
-
-
-class _Held(NamedTuple):
-    token: int
-    agent_id: str
-    id: str
-
-
-class _Announced(NamedTuple):
-    id: str
-
-
-class _Body(NamedTuple):
-    body: bytes | None
-
-
-class StoredMessage(NamedTuple):
-    """A message as it is stored."""
-
-    role: str
-    content: Any
-    data: Any
 
 
 READY: LiteralString = """
@@ -128,103 +98,6 @@ cross join lateral (
     _Due,
 )
 """The due work of the sessions just leased, in order. A statement of its own: it must see what the last holder did."""
-
-FREE = Statement(
-    "find_free_sessions",
-    """
-select w.agent_id, w.id, i.kind, i.accepted_at > now() - %(young)s * interval '1 second' as young
-from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
-cross join lateral (select s.lease_token from sessions s
-  where s.agent_id = w.agent_id and s.id = w.id offset 0) s
-cross join lateral (select i.kind, i.accepted_at from interactions i
-  where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
-  order by i.seq limit 1) i
-where s.lease_token is null
-""",
-    FreeSession,
-)
-"""Which of these sessions have due work and no lease, the kind of the first, and whether it is as young as that."""
-
-RENEW = Statement(
-    "renew_leases",
-    """
-with held as (
-  select h.* from json_to_recordset(%(leases)s::json) as h(agent_id text, id text, token bigint)
-  cross join lateral (select s.lease_token from sessions s
-    where s.agent_id = h.agent_id and s.id = h.id offset 0) s
-  where s.lease_token = h.token
-)
-update sessions s set lease_until = now() + %(lease)s * interval '1 second'
-from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
-returning s.lease_token as token, s.agent_id, s.id
-""",
-    _Held,
-)
-"""Prolongs leases that are still held; returns those."""
-
-RELEASE = Statement(
-    "release_leases",
-    """
-with held as (
-  select h.* from json_to_recordset(%(leases)s::json) as h(agent_id text, id text, token bigint)
-  cross join lateral (select s.lease_token from sessions s
-    where s.agent_id = h.agent_id and s.id = h.id offset 0) s
-  where s.lease_token = h.token
-)
-update sessions s set lease_token = null, lease_worker = null, lease_until = null
-from held h where s.agent_id = h.agent_id and s.id = h.id and s.lease_token = h.token
-""",
-    NoRow,
-)
-"""Gives leases back without a turn."""
-
-WAKE_SOON = Statement(
-    "wake_soon",
-    """
-update interactions i set wake_at = now()
-from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
-where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
-""",
-    NoRow,
-)
-"""Makes sessions' due work due for rescue, which looks every second."""
-
-ANNOUNCE = Statement(
-    "announce_turn",
-    """
-update interactions i set started_at = clock_timestamp() from sessions s
-where i.id = %(id)s::uuid and i.status = 'queued'
-  and s.agent_id = i.agent_id and s.id = i.session_id and s.lease_token = %(token)s
-returning i.id
-""",
-    _Announced,
-)
-"""Marks a probation session's interaction as started, so that a crash can be laid at its door."""
-
-BODY = Statement("load_body", "select body from interactions where id = %(id)s::uuid", _Body)
-"""A large request body."""
-
-MESSAGES = Statement(
-    "load_messages",
-    """
-select role, content, data from (
-  select seq, role, content, data from messages
-  where agent_id = %(agent)s and session_id = %(session)s and seq >= %(start)s and seq < %(stop)s
-  order by seq desc limit %(limit)s
-) newest order by seq
-""",
-    StoredMessage,
-)
-"""A session's newest messages, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to run one session's turns, proven by `token`."""
-
-    agent_id: str
-    session_id: str
-    token: int
 
 
 @dataclass(slots=True)
@@ -287,50 +160,6 @@ def claim(
     return [found[key] for one in wanted if (key := (one.agent_id, one.session_id)) in found]
 
 
-def renew(store: StoreConnection, leases: Iterable[Lease], lease_seconds: float) -> set[Lease]:
-    """Prolong leases. Returns those that are still held. Raises `StoreAwayError`."""
-    rows = store.fetch(RENEW, {"leases": _leases(leases), "lease": lease_seconds}, again=True)
-    return {Lease(row.agent_id, row.id, row.token) for row in rows}
-
-
-def release(store: StoreConnection, leases: Iterable[Lease]) -> None:
-    """Give leases back; those lost meanwhile are left alone. Raises `StoreAwayError`."""
-    store.fetch(RELEASE, {"leases": _leases(leases)}, again=True)
-
-
-def wake_soon(store: StoreConnection, keys: Iterable[Sequence[str]]) -> None:
-    """Have rescue wake sessions, given as `(agent_id, session_id)`, at its next pass. Raises `StoreAwayError`."""
-    rows = ({"agent_id": agent_id, "id": session_id} for agent_id, session_id in keys)
-    store.fetch(WAKE_SOON, {"keys": json_rows(rows)}, again=True)
-
-
-def due(store: StoreConnection, keys: Iterable[tuple[str, str]], young: float) -> list[FreeSession]:
-    """Which of these sessions have due work that nobody is at.
-
-    young: seconds since when it was accepted to count as that. Raises `StoreAwayError`.
-    """
-    rows = ({"agent_id": agent_id, "id": session_id} for agent_id, session_id in keys)
-    return store.fetch(FREE, {"keys": json_rows(rows), "young": young}, again=True)
-
-
-def announce(store: StoreConnection, lease: Lease, interaction_id: str) -> bool:
-    """Say durably that this interaction starts now. Returns false when the lease is lost. Raises `StoreAwayError`."""
-    return bool(store.fetch(ANNOUNCE, {"id": interaction_id, "token": lease.token}, again=True))
-
-
-def load_body(store: StoreConnection, interaction_id: str) -> bytes:
-    """The body of an interaction. Raises `StoreAwayError`."""
-    rows = store.fetch(BODY, {"id": interaction_id}, again=True)
-    return bytes(rows[0].body or b"") if rows else b""
-
-
-def load_messages(store: StoreConnection, session: ClaimedSession, limit: int) -> list[StoredMessage]:
-    """The newest `limit` messages that the session had when it was claimed. Raises `StoreAwayError`."""
-    lease = session.lease
-    span = {"start": session.history_start, "stop": session.message_count, "limit": limit}
-    return store.fetch(MESSAGES, {"agent": lease.agent_id, "session": lease.session_id, **span}, again=True)
-
-
 def _work(row: _Due) -> Work:
     body = None if row.body is None else bytes(row.body)
     return Work(
@@ -345,7 +174,3 @@ def _work(row: _Due) -> Work:
         row.scheduled_for,
         row.reply_to,
     )
-
-
-def _leases(leases: Iterable[Lease]) -> str:
-    return json_rows({"agent_id": one.agent_id, "id": one.session_id, "token": one.token} for one in leases)

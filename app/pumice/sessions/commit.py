@@ -10,8 +10,8 @@ from pumice.agents.context import Call
 from pumice.agents.messages import Message
 from pumice.agents.turn import Outcome
 from pumice.sessions.accept import WAKE_GRACE
-from pumice.sessions.claim import Lease
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.statements import Statement
 
