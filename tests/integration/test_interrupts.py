@@ -52,7 +52,7 @@ def test_the_waiting_client_is_told_by_whom(control, tmp_path, name):
 
 
 def test_an_async_one_ends_at_once(control, tmp_path):
-    """Deliberate bug: interrupts.py, `loop.cancel(run.turn_task)` left out: the newer waits for the gate."""
+    """Deliberate bug: session_run.py, `loop.cancel(self._turn_task)` left out: the newer waits for the gate."""
     agent, gate, session = control.agent("async-chunks"), Gate(tmp_path), new_session()
     accept(agent, f"gate:{gate}", session)
     gate.reached()
@@ -72,7 +72,7 @@ def test_one_that_does_not_stream_runs_to_its_end(control, tmp_path):
 
 
 def test_each_newer_one_ends_those_before_it(control, tmp_path):
-    """Deliberate bug: turns.py, `run.interrupted_by = one.newer_chat` left out: b runs to its end."""
+    """Deliberate bug: wake_runner.py, `one.newer_chat` not given to the run: b runs to its end."""
     agent, session = control.agent("chunks"), new_session()
     gates = [Gate(tmp_path, name) for name in ("a", "b")]
     a = accept(agent, f"gate:{gates[0]}", session)

@@ -103,7 +103,7 @@ def test_a_plain_request_is_told_that_sockets_live_here(echo):
 
 
 def test_compression_is_not_agreed_on(echo):
-    """Deliberate bug: lean.py, the extensions stay in the environment; each socket would then keep some 300 kB."""
+    """Deliberate bug: shortcuts.py, the extensions stay in the environment; each socket would then keep some 300 kB."""
     url = echo.url.replace("http", "ws", 1) + f"/v1?api_key={echo.public_key}"
     with SocketClient(url, {"Sec-WebSocket-Extensions": "permessage-deflate"}) as socket:
         assert socket.next()["type"] == "session"

@@ -32,12 +32,12 @@ def read(url, queue, count, transport=None):
         return found
 
 
-@pytest.mark.parametrize("lean", [True, False])
-def test_messages_on_redis_are_read_in_order_by_any_kombu(redis_url, lean):
+@pytest.mark.parametrize("patched", [True, False])
+def test_messages_on_redis_are_read_in_order_by_any_kombu(redis_url, patched):
     writer = writer_for(redis_url)
     assert isinstance(writer, RedisWriter)
     writer.send(MESSAGES)
-    transport = transport_for(redis_url) if lean else None
+    transport = transport_for(redis_url) if patched else None
     assert read(redis_url, "hooks", 2, transport) == [(task, arguments) for _, task, arguments in MESSAGES[::2]]
     assert read(redis_url, "chat", 1, transport) == [("task.two", [])]
     writer.close()

@@ -21,7 +21,7 @@ from pumice.dev.servers import temporary_folder
 from pumice.dev.valkey import Valkey
 from pumice.sessions.api_keys import create_key
 from tests.support.faults_agents import AGENTS, Gates
-from tests.support.faults_family import SupervisedProcesses
+from tests.support.faults_processes import SupervisedProcesses
 from tests.support.processes import OWN, ROOT
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
@@ -39,8 +39,8 @@ class Stack:
     events, through `broker_proxy`.
     """
 
-    def __init__(self, folder: Path, family: SupervisedProcesses, names: tuple[str, ...]) -> None:
-        self.family = family
+    def __init__(self, folder: Path, processes: SupervisedProcesses, names: tuple[str, ...]) -> None:
+        self.processes = processes
         self.gates = Gates(folder)
         self._postgres = Postgres(folder / "postgres", any_free(), POSTGRES)
         self._valkey = Valkey(folder / "redis", any_free())
@@ -51,7 +51,7 @@ class Stack:
     def start(self) -> None:
         """Start everything and wait until all of it works."""
         for server in (self._postgres, self._valkey):
-            self.family.start(server.name, server.launch)
+            self.processes.start(server.name, server.launch)
         self.wait_servers()
         self._postgres.make_database("faults")
         upgrade_schema(self.database_url)
@@ -59,7 +59,7 @@ class Stack:
         self.postgres_proxy = Proxy(self._postgres.port)
         self.broker_proxy = Proxy(self._valkey.port)
         for name in self.services:
-            self.family.start(name, self._service(name))
+            self.processes.start(name, self._service(name))
         self.wait_ready()
 
     @property
@@ -94,7 +94,7 @@ class Stack:
 
     def at_gate(self, gate: str) -> str:
         """Wait until a handler stands before a gate. Returns its worker's name."""
-        return self.family.name_of(wait_until(lambda: self.gates.attempts(gate), 20, f"{gate} reached")[-1])
+        return self.processes.name_of(wait_until(lambda: self.gates.attempts(gate), 20, f"{gate} reached")[-1])
 
     @contextmanager
     def locked(self, query: str, *parameters: Any) -> Iterator[Callable[[], None]]:
@@ -130,9 +130,9 @@ class Stack:
             wait_until(lambda name=name: self._works(name), PATIENCE, f"{name}; it said:\n{self._said(name)}")  # type: ignore[misc]
 
     def stop_server(self, name: str, number: signal.Signals = signal.SIGINT) -> None:
-        """Stop Postgres (SIGINT: fast, SIGQUIT: immediate) or Redis, and wait for its end. Only in `family.held`."""
-        self.family.send(name, number)
-        wait_until(lambda: self.family.ended(name), PATIENCE, f"the end of {name}")
+        """Stop Postgres (SIGINT: fast, SIGQUIT: immediate) or Redis, and wait for its end. Only in `processes.held`."""
+        self.processes.send(name, number)
+        wait_until(lambda: self.processes.ended(name), PATIENCE, f"the end of {name}")
 
     def mend(self) -> None:
         """Let everything flow and run again, and wait until it works."""
@@ -140,12 +140,12 @@ class Stack:
         self.broker_proxy.resume()
         self.wait_servers()
         for name in self.services:
-            self.family.send(name, signal.SIGCONT)
+            self.processes.send(name, signal.SIGCONT)
         self.wait_ready()
 
     def close(self) -> None:
         """Stop everything."""
-        self.family.stop()
+        self.processes.stop()
         self.postgres_proxy.close()
         self.broker_proxy.close()
 
@@ -170,7 +170,7 @@ class Stack:
         return lambda: Launch(name, launch.argv, ROOT, environ)
 
     def _works(self, name: str) -> bool:
-        pid = self.family.pid(name)
+        pid = self.processes.pid(name)
         if not pid:
             return False
         if name in self._ports:
@@ -180,7 +180,7 @@ class Stack:
         return True
 
     def _said(self, name: str) -> str:
-        return self.family.log(name)[-2000:]
+        return self.processes.log(name)[-2000:]
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def running_stack(*names: str) -> Iterator[Stack]:
         folder = stack.enter_context(temporary_folder())
         guard = stack.enter_context(Guard())
         deployment = Stack(folder, SupervisedProcesses(guard), names)
-        stack.callback(deployment.family.stop)
+        stack.callback(deployment.processes.stop)
         deployment.start()
         stack.callback(deployment.close)
         yield deployment

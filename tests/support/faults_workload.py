@@ -214,7 +214,7 @@ def check_single(stack: Stack, session: str, *routes: str, ledger: bool = True) 
 
 def check_prompt(stack: Stack) -> None:
     """Every worker consumes: each of them runs work that was announced by a wake, soon after it was accepted."""
-    workers = {stack.family.pid(name) for name in stack.services if name.startswith("worker")}
+    workers = {stack.processes.pid(name) for name in stack.services if name.startswith("worker")}
     sender = Sender(stack)
     session = f"prompt{next(_names)}"
     give_up = time.monotonic() + RECOVERY

@@ -1,4 +1,4 @@
-"""A lean Redis transport for kombu: wakes are disposable, so what kombu does to lose none is work for nothing.
+"""A Redis transport for kombu that keeps no copy of what is not acknowledged: wakes are disposable.
 
 kombu's own writes each message it reads into an `unacked` hash and index and removes it again when it is acknowledged,
 with a client object made for each: 45% of a worker's interpreter time for trivial turns. This one keeps count of
@@ -71,7 +71,7 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
 
 
 class UntrackedTransport(redis.Transport):  # type: ignore[misc]
-    """kombu's Redis transport with lean channels."""
+    """kombu's Redis transport with channels of this kind."""
 
     Channel = UntrackedChannel
 

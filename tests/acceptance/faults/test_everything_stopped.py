@@ -19,12 +19,14 @@ def test_turns_in_flight(stack, services):
         sender.send("post", session, 1, f"{session}-ledger", session)
         stack.at_gate(session)
     with working(stack) as workload:
-        with stack.family.held(*services):
+        with stack.processes.held(*services):
             for name in services:
-                stack.family.send(name, signal.SIGTERM)
+                stack.processes.send(name, signal.SIGTERM)
             stack.gates.open("short")
-            wait_until(lambda: stack.family.ended(*services), 30, "the end of all, within the 30 s that Heroku gives")
-        assert {code for name in services for code in stack.family.codes(name)[-1:]} == {0}
+            wait_until(
+                lambda: stack.processes.ended(*services), 30, "the end of all, within the 30 s that Heroku gives"
+            )
+        assert {code for name in services for code in stack.processes.codes(name)[-1:]} == {0}
         stack.gates.open("long")
         stack.wait_ready()
         workload.wait_recovered()

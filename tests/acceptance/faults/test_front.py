@@ -17,7 +17,7 @@ def test_killed_between_accept_and_wake(stack, route):
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(Sender(stack).send, route, session, 1, f"{session}-ledger")
         wait_until(lambda: stack.has("select from interactions where session_id = %s and status = 'queued'", session))
-        stack.family.kill("web")
+        stack.processes.kill("web")
         stack.broker_proxy.cut()
         stack.broker_proxy.resume()
         assert answer.result()
@@ -25,15 +25,15 @@ def test_killed_between_accept_and_wake(stack, route):
 
 
 def _was_replaced(stack, front: str, pid: int) -> bool:
-    return bool(stack.family.pid(front) != pid)
+    return bool(stack.processes.pid(front) != pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.faults)])
 def test_ended_under_load(stack, number):
     with working(stack) as workload:
         for front in ("web", "web2"):
-            before = stack.family.pid(front)
-            stack.family.send(front, number)
+            before = stack.processes.pid(front)
+            stack.processes.send(front, number)
             wait_until(partial(_was_replaced, stack, front, before), 40, f"the end of {front}")
             stack.wait_ready(front)
             workload.wait_recovered()

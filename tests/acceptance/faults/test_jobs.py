@@ -55,7 +55,7 @@ def check_ticks(stack, session):
 def test_two_beats_make_each_tick_once(stack, ticking):
     wait_until(lambda: len(noted(stack, ticking)) >= 4, 30)
     check_ticks(stack, ticking)
-    logs = stack.family.log("beat") + stack.family.log("beat2")
+    logs = stack.processes.log("beat") + stack.processes.log("beat2")
     for tick in noted(stack, ticking):
         assert logs.count(f"scheduled_for={tick.replace(' ', 'T')}") == 1
 
@@ -66,7 +66,7 @@ def test_beat_killed_between_tick_and_fan_out(stack, ticking):
     wait_until(lambda: stack.has(TICKS) and stack.fetch(TICKS)[0].scheduled_for > newest, 20)
     unsent = stack.fetch(TICKS)[0]
     assert unsent.done_at is None
-    stack.family.kill("beat", "beat2")
+    stack.processes.kill("beat", "beat2")
     stack.broker_proxy.cut()
     stack.broker_proxy.resume()
     wait_until(lambda: str(unsent.scheduled_for) in noted(stack, ticking), 15)
@@ -96,10 +96,10 @@ def test_worker_ended_in_the_middle_of_a_fan_out(stack, wide, number):
         stack.wait_blocked("overlapping as (")
         assert stack.fetch("select cursor from ticks where agent_id = 'wide'")[0].cursor == "wide-04999"
         for worker in ("worker", "worker2"):
-            stack.family.send(worker, number)
+            stack.processes.send(worker, number)
         unlock()
     if number == signal.SIGSTOP:
-        stack.family.send("worker2", signal.SIGCONT)
+        stack.processes.send("worker2", signal.SIGCONT)
     wait_until(
         lambda: stack.has("select from ticks where agent_id = 'wide' and done_at is not null"), 30, "the fan-out"
     )

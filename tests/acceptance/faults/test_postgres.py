@@ -19,7 +19,7 @@ def terminate_connections(stack):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
 def test_restarted_under_load(stack, number):
     with working(stack) as workload:
-        with stack.family.held("postgres"):
+        with stack.processes.held("postgres"):
             stack.stop_server("postgres", number)
         stack.wait_servers()
         workload.wait_recovered()
@@ -41,7 +41,7 @@ def test_connections_terminated_under_load(stack, rounds):
 def test_connections_terminated_in_a_handler(stack):
     """The worker takes its lock again before it is taken for dead, so that its turns go on, and run once."""
     Sender(stack).send("post", "goes-on", 1, "goes-on-ledger", "goes-on")
-    worker = stack.family.pid(stack.at_gate("goes-on"))
+    worker = stack.processes.pid(stack.at_gate("goes-on"))
     known = stack.fetch("select id from workers where name like %s", f"%:{worker}")[0].id
     terminate_connections(stack)
     locked = "select from pg_locks where locktype = 'advisory' and objid = %s::bigint::oid"

@@ -23,8 +23,8 @@ def paused(stack):
 
 
 def restarted_empty(stack):
-    with stack.family.held("redis"):
-        stack.family.kill("redis")
+    with stack.processes.held("redis"):
+        stack.processes.kill("redis")
     stack.wait_servers()
 
 
@@ -42,8 +42,8 @@ def test_under_load(stack, fault):
 
 def test_interactions_are_accepted_without_it(stack):
     """Nobody is woken while Redis is away; what was accepted runs when it is back."""
-    with stack.family.held("redis"):
-        stack.family.kill("redis")
+    with stack.processes.held("redis"):
+        stack.processes.kill("redis")
         Sender(stack).send("post", "unannounced", 1, "unannounced-ledger")
     stack.wait_servers()
     check_single(stack, "unannounced", "post")
@@ -55,7 +55,7 @@ def test_interactions_are_accepted_without_it(stack):
 def test_away_for_long(stack, seconds):
     """However long it was away, workers find it again soon: they don't wait longer and longer between two tries."""
     with working(stack) as workload:
-        with stack.family.held("redis"):
+        with stack.processes.held("redis"):
             stack.stop_server("redis", signal.SIGTERM)
             stack.fetch("select pg_sleep(%s)", seconds)
         stack.wait_servers()

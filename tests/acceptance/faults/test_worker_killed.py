@@ -19,7 +19,7 @@ def test_in_a_handler(stack, route):
     session = f"handler-{route}"
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(Sender(stack).send, route, session, 1, f"{session}-ledger", session)
-        stack.family.kill(stack.at_gate(session))
+        stack.processes.kill(stack.at_gate(session))
         stack.gates.open(session)
         assert answer.result()
     check_single(stack, session, route)
@@ -34,7 +34,7 @@ def test_while_its_commit_is_executed(stack, outcome):
     with stack.locked("select from sessions where id = %s for update", session) as unlock:
         stack.gates.open(session)
         backend = stack.wait_blocked(COMMIT)
-        stack.family.kill(worker)
+        stack.processes.kill(worker)
         if outcome == "undone":
             stack.fetch("select pg_terminate_backend(%s)", backend)
         unlock()
@@ -51,11 +51,11 @@ def test_between_its_commit_and_what_follows(stack):
     with stack.locked("select from sessions where id = 'look' for update") as unlock:
         stack.gates.open("look")
         stack.wait_blocked(COMMIT)
-        stack.family.send(worker, signal.SIGSTOP)
+        stack.processes.send(worker, signal.SIGSTOP)
         unlock()
         done = "select from interactions where dedupe_key = 'look/1' and status = 'done'"
         wait_until(lambda: stack.has(done), what="the commit")
-        stack.family.kill(worker)
+        stack.processes.kill(worker)
     check_single(stack, "look", "post", "post")
     assert len(stack.gates.attempts("look")) == 1
 
@@ -65,7 +65,7 @@ def test_under_load(stack, rounds):
     with working(stack) as workload:
         for place in range(rounds):
             worker = ("worker", "worker2")[place % 2]
-            stack.family.kill(worker)
+            stack.processes.kill(worker)
             stack.wait_ready(worker)
             workload.wait_recovered()
             workload.wait_more()
@@ -74,7 +74,7 @@ def test_under_load(stack, rounds):
 
 def test_all_of_them(stack):
     with working(stack) as workload:
-        stack.family.kill("worker", "worker2")
+        stack.processes.kill("worker", "worker2")
         stack.wait_ready("worker", "worker2")
         workload.wait_recovered()
         workload.finish()

@@ -23,25 +23,27 @@ def test_past_its_lease_it_cannot_commit(stack, route):
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(Sender(stack).send, route, session, 1, f"{session}-ledger", session)
         stopped = stack.at_gate(session)
-        stack.family.send(stopped, signal.SIGSTOP)
+        stack.processes.send(stopped, signal.SIGSTOP)
         stack.gates.open(session)
         assert answer.result()
     check_single(stack, session, route)
-    stack.family.send(stopped, signal.SIGCONT)
+    stack.processes.send(stopped, signal.SIGCONT)
     refused = rf"(fenced|lease_lost) agent=checked session={session}\b"
-    wait_until(lambda: re.search(refused, stack.family.log(stopped)), what="that it says that its commit was refused")
+    wait_until(
+        lambda: re.search(refused, stack.processes.log(stopped)), what="that it says that its commit was refused"
+    )
     check_single(stack, session, route)
     assert len(stack.gates.attempts(session)) == 2
 
 
 def test_in_the_middle_of_a_rescue_it_holds_up_no_other(stack):
     """It stands still inside a transaction in which it is the elected rescuer; another has to be elected."""
-    with stack.family.held("worker2"):
-        stack.family.kill("worker2")
+    with stack.processes.held("worker2"):
+        stack.processes.kill("worker2")
         stack.fetch("insert into workers (name, holds_lock) values ('nobody', true)")
         with stack.locked("select from workers where name = 'nobody' for update") as unlock:
             stack.wait_blocked(SUSPECT)
-            stack.family.send("worker", signal.SIGSTOP)
+            stack.processes.send("worker", signal.SIGSTOP)
             unlock()
     stack.wait_ready("worker2")
     stack.fetch(

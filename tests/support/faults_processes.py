@@ -28,7 +28,7 @@ class SupervisedProcesses:
         self._codes: dict[str, list[int]] = {}
         self._lock = threading.RLock()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="family", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="processes", daemon=True)
         self._thread.start()
 
     def start(self, name: str, launch: Callable[[], Launch]) -> None:
