@@ -11,6 +11,7 @@ from pumice.sessions.accept import NewInteraction
 from pumice.web.http.auth import Key
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import chosen_session, given_key, idempotency_key, json_object
+from pumice.web.http.request_log import SESSION
 from pumice.web.http.responses import accept_and_wait, accepted_response, chat_response, prefers_async
 from pumice.web.http.tokens import given_token, token_session
 from pumice.web.streams.sse import stream_interaction
@@ -52,6 +53,7 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
         temporary=temporary,
         reply_to=None if prefers_async() else front.front_id,
     )
+    request.environ[SESSION] = session_id
     if _wants_stream(request):
         return stream_interaction(front, spec, wanted, request.headers.get("last-event-id"))
     if prefers_async():

@@ -17,6 +17,7 @@ from pumice.agents.requests import Request
 from pumice.agents.spec import AgentSpec, Hook
 from pumice.sessions.accept import NewInteraction, temporary_session_id
 from pumice.web.http.front import Front
+from pumice.web.http.request_log import SESSION
 from pumice.web.http.responses import accept_and_wait, accepted_response, hook_response, prefers_async
 from pumice.web.http.shortcuts import read_body, read_headers, read_path, read_query
 
@@ -65,6 +66,7 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
         temporary=selected is None,
         reply_to=None if at_once else front.front_id,
     )
+    request.environ[SESSION] = wanted.session_id
     if at_once:
         accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)

@@ -9,6 +9,9 @@ from pumice.logs import get_logger
 SESSION = "pumice.session"
 """Where in a request's environment the session stands that it concerns."""
 
+PROBES = ("/healthz", "/readyz")
+"""Asked all the time by whoever looks after the process."""
+
 log = get_logger("pumice.request")
 
 
@@ -21,6 +24,8 @@ def log_requests(app: Flask) -> None:
 
     @app.after_request
     def log_request(response: Response) -> Response:
+        if request.path in PROBES:
+            return response
         taken = (time.perf_counter() - g.started) * 1000 if "started" in g else 0.0
         session = request.environ.get(SESSION) or (request.view_args or {}).get("session_id")
         fields = {"method": request.method, "path": request.path, "status": response.status_code, "ms": round(taken)}

@@ -13,7 +13,6 @@ from pumice.sessions.accept import Accepted, NewInteraction
 from pumice.sessions.finished import FinishedInteraction, accepted_document
 from pumice.web.http.front import Front
 from pumice.web.http.problems import problem_response
-from pumice.web.http.request_log import SESSION
 from pumice.web.http.shortcuts import FinalResponse
 
 
@@ -45,7 +44,6 @@ def accept_and_wait(
 
     A repeat waits for the first; a chat that was merged into a newer one waits for that.
     """
-    request.environ[SESSION] = wanted.session_id
     waiter = front.replies.expect(wanted.id)
     try:
         accepted = front.intake.accept(spec, wanted)
