@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.support.locks import BUILD, DEVELOPMENT, PRODUCTION, ROOT, Locked, read_lock
 from tests.support.stub_index import StubIndex
@@ -15,6 +16,33 @@ from tests.support.stub_index import StubIndex
 BARE_PYTHON = getattr(sys, "_base_executable", sys.executable)
 """The Python below the environment of these tests, with the pip that came with it."""
 
+IMPORT_ALL = """
+import pkgutil, sys
+import pumice, pumice_workers
+
+absent = set(sys.argv[1:])
+
+class Absent:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"no module {name}", name=name)
+
+# For development, or of an extra; migrations are run, not imported.
+elsewhere = ("pumice.dev", "pumice.testing", "pumice.agents.transcript", "pumice.migrations")
+sys.meta_path.insert(0, Absent)
+for package in (pumice, pumice_workers):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.startswith(elsewhere) and not module.name.endswith("__main__"):
+            __import__(module.name)
+print(*sys.modules)
+"""
+"""Imports every module of Pumice that a deployment runs, while the packages given as arguments can't be imported."""
+
+SETTINGS = {
+    "AGENTS": "desk=examples.orders:OrderDesk",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
 NEWER = "9999"
 PATH = "/usr/bin:/bin"
 
@@ -168,3 +196,22 @@ def test_without_a_python_one_line_says_what_to_do(machine, tmp_path):
         f"pumice: PUMICE_PYTHON is {tmp_path}/none, which is no Python 3.11 or newer with venv. "
     )
     assert done.stderr.count("\n") == 1
+
+
+def test_what_serves_agents_needs_nothing_but_the_production_lock():
+    production = {canonicalize_name(name) for name in (*read_lock(PRODUCTION), "pumice")}
+    absent = [
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if production.isdisjoint(map(canonicalize_name, owners))
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *absent],
+        env={**os.environ, **SETTINGS},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"pumice.web.factory", "pumice_workers.celery_app", "kombu.transport.redis"} <= set(done.stdout.split())
