@@ -13,7 +13,7 @@ import pytest
 from pumice.dev.servers import temporary_folder
 from tests.support.client import AgentClient
 from tests.support.openai_server import OpenAIServer, ToolCall
-from tests.support.processes import DevProcess, free_port, started_dev
+from tests.support.processes import ROOT, DevProcess, free_port, started_dev
 from tests.support.waiting import wait_until
 
 CLERK = """
@@ -75,7 +75,8 @@ class Place:
 
     def __init__(self, folder, model):
         self._folder = folder
-        self._environ = {**model.environment, "GITHUB_WEBHOOK_SECRET": SECRET}
+        # As bin/dev sets it: the examples are imported from the checkout.
+        self._environ = {**model.environment, "GITHUB_WEBHOOK_SECRET": SECRET, "PYTHONPATH": str(ROOT)}
         self.dev: DevProcess | None = None
         self.seconds = 0.0
 
@@ -136,7 +137,7 @@ def github(watch, event, payload, delivery, secret=SECRET):
         "user-agent": "GitHub-Hookshot/044aadd",
         "x-github-event": event,
         "x-github-delivery": delivery,
-        "x-subscriber-signature-256": "sha256=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest(),
+        "x-hub-signature-256": "sha256=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest(),
     }
     return watch.hook("github", content=text, headers=headers)
 
