@@ -26,7 +26,7 @@ def commands(tmp_path, database_url, redis_url):
 def test_the_front_says_where_it_listens(stack):
     front = stack.shared["front"]
     address = front.url.removeprefix("http://")
-    assert [line for line in front.lines if line == f"pumice web listens on http://{address}\n"]
+    assert [line for line in front.lines if line.endswith(f"I pumice.web listening at=http://{address}\n")]
 
 
 def test_health_of_processes_that_run(stack, tmp_path):
@@ -70,7 +70,7 @@ def test_processes_start_without_postgres_and_work_once_it_is_there(outage):
     """Deliberate bug: preflight.py without `except psycopg.OperationalError`: they end."""
     with outage.postgres.away(), outage.stack.process("web") as front, outage.stack.process("worker") as worker:
         _wait_for_line(front, "Postgres can't be reached, requests get 503 until it can be: ")
-        _wait_for_line(front, "pumice web listens on ")
+        _wait_for_line(front, "pumice.web listening at=")
         _wait_for_line(worker, "Postgres can't be reached, waiting for it: ")
         assert outage.stack.agent("echo", front.url).chat("hello").status_code == 503
         outage.postgres.on()

@@ -186,9 +186,7 @@ def test_a_hook_that_raises(receiver):
     assert receiver.state(session)["calls"] == 0
 
 
-@pytest.mark.parametrize(
-    ("command", "field"), [("state", "state.value"), ("result", "the reply.message.content[0].when")]
-)
+@pytest.mark.parametrize(("command", "field"), [("state", "state.value"), ("result", "the reply.content[0].when")])
 def test_what_a_turn_leaves_must_be_json(stack, command, field):
     client, session = stack.agent("faulty"), new_session()
     assert field in problem(client.chat(command, session), 500, "unserialisable")["detail"]

@@ -5,7 +5,7 @@ import socket
 import sys
 from typing import Any
 
-from pumice.logs import set_up_logging
+from pumice.logs import get_logger, set_up_logging
 from pumice.settings import Settings
 
 _settings = Settings.from_env()
@@ -37,8 +37,7 @@ def on_starting(server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Say where requests are taken."""
-    sys.stderr.write(f"pumice web listens on {', '.join(str(listener) for listener in server.LISTENERS)}\n")
-    sys.stderr.flush()
+    get_logger("pumice.web").info("listening", at=",".join(str(listener) for listener in server.LISTENERS))
 
 
 def post_worker_init(worker: Any) -> None:
