@@ -8,7 +8,7 @@ from celery import Celery, signals
 from kombu import Queue
 
 from pumice.logs import set_up_logging
-from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, transport_for
+from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, stop_reading, transport_for
 from pumice.settings import QUEUES, Settings
 from pumice_workers.starting import load_agents_or_end
 from pumice_workers.worker_process import WorkerProcess
@@ -95,7 +95,11 @@ def _on_process_init(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def _on_shutting_down(**_: Any) -> None:
-    """Give the turns their time in a thread; Celery's own wait has no end, so leave hard when ours is over."""
+    """Take no more wakes, and give the turns their time in a thread.
+
+    Celery's own wait has no end, so leave hard when ours is over.
+    """
+    stop_reading()
 
     def leave() -> None:
         if not process.stop():

@@ -9,6 +9,7 @@ through Celery's `broker_transport`, by the consumer; for brokers other than Red
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 from kombu.transport import redis, virtual
 
@@ -53,6 +54,21 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
 
     QoS = CountingQoS
     _shared_client: Any = None
+    _reads = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _channels.add(self)
+
+    def stop_reading(self) -> None:
+        """End the blocking read, and begin no other."""
+        self._reads = False
+        if self._in_poll:
+            self._in_poll.disconnect()
+
+    def _brpop_start(self, timeout: Any = None) -> None:
+        if self._reads:
+            super()._brpop_start(timeout)
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -68,6 +84,20 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
             self._do_restore_message(
                 message.serializable(), info["exchange"], info["routing_key"], client, leftmost=True
             )
+
+
+_channels: WeakSet[UntrackedChannel] = WeakSet()
+"""The channels of this process."""
+
+
+def stop_reading() -> None:
+    """Take no more messages in this process, which is about to stop.
+
+    Redis would hand the next message to the blocking read that waits longest. That of a worker which has stopped
+    looking would swallow it, and rescue would find the session only after some seconds.
+    """
+    for channel in list(_channels):
+        channel.stop_reading()
 
 
 class UntrackedTransport(redis.Transport):  # type: ignore[misc]
