@@ -67,7 +67,9 @@ def test_it_holds_two_packages_and_the_migrations(wheel):
     wanted = {"pumice/py.typed", "pumice_workers/py.typed", "pumice/migrations/env.py", f"{info}/licenses/LICENSE"}
     assert wanted <= set(names)
     assert any(name.startswith("pumice/migrations/versions/m0001_") for name in names)
-    assert not [name for name in names if "__pycache__" in name or "test_" in name or "/tests/" in name]
+    assert {"pumice/cli/templates/project/.env.tmpl", "pumice/cli/templates/project/.gitignore.tmpl"} <= set(names)
+    modules = [PurePosixPath(name).name for name in names if not name.endswith(".tmpl")]
+    assert not [name for name in modules if name.startswith(("test_", "conftest")) or name.endswith(".pyc")]
 
 
 def test_pumice_is_imported_from_the_wheel_and_the_rest_from_the_author(installation, author):
