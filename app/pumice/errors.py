@@ -34,6 +34,10 @@ class StoreAwayError(PumiceError):
     """Postgres can't be reached."""
 
 
+class MissingExtraError(PumiceError):
+    """A language model needs an extra that is not installed."""
+
+
 class SerializationError(PumiceError):
     """A value can't be stored as JSON."""
 

@@ -77,11 +77,14 @@ class DevProcess:
 
 @contextmanager
 def started_dev(
-    data: Path, *arguments: str, cwd: Path = ROOT, environ: dict[str, str] | None = None
+    data: Path, *arguments: str, cwd: Path = ROOT, environ: dict[str, str] | None = None, python: str = sys.executable
 ) -> Iterator[DevProcess]:
-    """`pumice dev --data-dir DATA ARGUMENTS…` in `cwd`, just started; stopped at the end if it still runs."""
+    """`pumice dev --data-dir DATA ARGUMENTS…` in `cwd`, just started; stopped at the end if it still runs.
+
+    It is the command that is installed beside `python`.
+    """
     own = {name: value for name, value in os.environ.items() if name not in OWN}
-    command = [str(Path(sys.executable).with_name("pumice")), "dev", "--data-dir", str(data), *arguments]
+    command = [str(Path(python).with_name("pumice")), "dev", "--data-dir", str(data), *arguments]
     lines: list[str] = []
 
     def collect(_name: str, stream: IO[bytes]) -> None:

@@ -47,7 +47,7 @@ WRONG = {
         "Desk.work",
         "overlap",
     ),
-    "job that wants more": ({"work": job("* * * * *")(lambda self, more: None)}, "Desk.work", "(self)"),
+    "job that wants more": ({"work": job("* * * * *")(lambda self, more: None)}, "Desk.work", "(self)"),  # type: ignore[type-var]
     "static job that wants self": (
         {"work": staticmethod(working("* * * * *"))},
         "Desk.work",
@@ -113,7 +113,7 @@ def test_wrong_declarations_fail_with_the_class_and_say_where(case):
 
 def test_only_a_method_can_be_declared():
     with pytest.raises(TypeError, match="only a method"):
-        hook("x")(5)
+        hook("x")(5)  # type: ignore[type-var]
 
 
 def test_a_declared_attribute_that_is_no_function_is_refused():

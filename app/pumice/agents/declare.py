@@ -3,12 +3,16 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from pumice.agents.requests import Request
 from pumice.agents.selectors import SelectorLike
 
-F = TypeVar("F")
+F = TypeVar("F", bound=Callable[..., Any])
+HookMethod = TypeVar("HookMethod", bound=Callable[[Any, Request], Any] | Callable[[Request], Any])
+"""A method that takes a request, or a static one."""
+JobMethod = TypeVar("JobMethod", bound=Callable[[Any], Any] | Callable[[], Any])
+"""A method that takes nothing, or a static one."""
 MARKS = "__pumice_marks__"
 
 
@@ -95,7 +99,7 @@ def hook(  # noqa: PLR0913 (all but the name are options)
     backoff_limit: float = 600.0,
     retry_on: tuple[type[BaseException], ...] = (Exception,),
     blocking: bool = False,
-) -> Callable[[F], F]:
+) -> Callable[[HookMethod], HookMethod]:
     """Serve a method at `/v1/agents/<agent>/hooks/<name>`.
 
     session: selects the session id from the request; None makes a temporary session.
@@ -120,7 +124,7 @@ def job(  # noqa: PLR0913
     backoff_limit: float = 600.0,
     retry_on: tuple[type[BaseException], ...] = (Exception,),
     blocking: bool = False,
-) -> Callable[[F], F]:
+) -> Callable[[JobMethod], JobMethod]:
     """Run a method when `cron` is due in `timezone` (an IANA name): once per session, or once if it is static.
 
     overlap: "skip" skips a session whose previous run of this job is not finished. The rest is the `Policy`.
@@ -142,9 +146,14 @@ def handler(
     return _marker(HandlerMark(Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)))
 
 
-def tool(function: F | None = None, *, name: str | None = None) -> Any:
+@overload
+def tool(function: F) -> F: ...
+@overload
+def tool(*, name: str | None = None) -> Callable[[F], F]: ...
+def tool(function: F | None = None, *, name: str | None = None) -> F | Callable[[F], F]:
     """Offer a method to the model. Its docstring and annotations describe it. Use it bare or with a name."""
-    return _marker(ToolMark(name)) if function is None else _marker(ToolMark(name))(function)
+    mark: Callable[[F], F] = _marker(ToolMark(name))
+    return mark if function is None else mark(function)
 
 
 def marks_of(attribute: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pumice.agents.agent import Agent
 from pumice.agents.messages import Message
 from pumice.agents.spec import describe
-from pumice.errors import PumiceError
+from pumice.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import pydantic_ai
@@ -26,10 +26,6 @@ BUILDING = threading.Lock()
 """Held while a language model is built, so that each is built once."""
 
 _built: "dict[type[Agent], pydantic_ai.Agent[Agent, str]]" = {}
-
-
-class MissingExtraError(PumiceError):
-    """A language model needs an extra that is not installed."""
 
 
 async def model_reply(agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[str, None]:

@@ -11,6 +11,7 @@ from pumice.cli.failing import Commands
 from pumice.cli.failures import failures
 from pumice.cli.health import health
 from pumice.cli.keys import keys
+from pumice.cli.new import new
 from pumice.cli.processes import beat, web, worker
 from pumice.cli.sessions import sessions
 from pumice.cli.settings import settings
@@ -24,7 +25,7 @@ def pumice() -> None:
 
 
 for command in (
-    *(web, worker, beat, dev),
+    *(new, dev, web, worker, beat),
     *(check, health, settings, db, keys),
     *(agents, jobs, sessions, failures, chat, shell),
 ):

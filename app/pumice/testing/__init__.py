@@ -9,9 +9,20 @@ attempts are made again, and what is kept is what Postgres would give back. Time
 until the test moves it. What the agent raised in its last attempt is raised in the test.
 """
 
+from pumice.sessions.finished import TurnTimedOut
 from pumice.testing.agent_session import AgentSession
 from pumice.testing.backend import session
 from pumice.testing.interactions import NotFinishedError, Planned, RecordedInteraction
 from pumice.testing.requests import Answer
+from pumice.testing.session_factory import SessionFactory
 
-__all__ = ["AgentSession", "Answer", "NotFinishedError", "Planned", "RecordedInteraction", "session"]
+__all__ = [
+    "AgentSession",
+    "Answer",
+    "NotFinishedError",
+    "Planned",
+    "RecordedInteraction",
+    "SessionFactory",
+    "TurnTimedOut",
+    "session",
+]
