@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
+import psutil
 import psycopg
 from psycopg.rows import dict_row
 
@@ -121,8 +122,13 @@ class Stack:
     def worker(self, **settings: str) -> Iterator[Process]:
         """One more worker, ready."""
         with self.process("worker", **settings) as process:
-            process.wait_for(lambda: self.query("select id from workers where name like %s", f"%:{process.pid}"))
+            process.wait_for(lambda: self._is_present(process.pid))
             yield process
+
+    def _is_present(self, pid: int) -> bool:
+        """Has this worker, or one of its children in the prefork pool, a row of its own?"""
+        pids = [pid, *(child.pid for child in psutil.Process(pid).children())]
+        return bool(self.query("select id from workers where name like any(%s)", [f"%:{one}" for one in pids]))
 
     def query(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Rows from the stack's database; what the statement changes is committed."""

@@ -10,6 +10,7 @@ from kombu import Queue
 from pumice.logs import set_up_logging
 from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, stop_reading, transport_for
 from pumice.settings import QUEUES, Settings
+from pumice_workers import prefork
 from pumice_workers.starting import load_agents_or_end
 from pumice_workers.worker_process import WorkerProcess
 
@@ -51,6 +52,8 @@ class _Process:
         self._lock = threading.Lock()
         self._runtime: WorkerProcess | None = None
         self._pid = 0
+        self._stopping = threading.Lock()
+        self._finished: bool | None = None
 
     def runtime(self) -> WorkerProcess:
         """The runtime of this process."""
@@ -63,7 +66,12 @@ class _Process:
     def stop(self) -> bool:
         """Stop the runtime, if this process has one. Returns whether all turns were finished."""
         runtime = self._runtime if self._pid == os.getpid() else None
-        return runtime.stop() if runtime is not None else True
+        if runtime is None:
+            return True
+        with self._stopping:
+            if self._finished is None:
+                self._finished = runtime.stop()
+            return self._finished
 
 
 celery = make_celery(Settings.from_env())
@@ -90,6 +98,7 @@ def _on_worker_ready(**_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _on_process_init(**_: Any) -> None:
+    prefork.prepare_child(process.stop)
     process.runtime()
 
 
@@ -105,7 +114,9 @@ def _on_shutting_down(**_: Any) -> None:
         if not process.stop():
             os._exit(0)
 
-    if celery.settings.worker_pool != "prefork":
+    if celery.settings.worker_pool == "prefork":
+        threading.Thread(target=prefork.end, args=(celery.settings.shutdown_timeout,), daemon=True).start()
+    else:
         threading.Thread(target=leave, name="pumice-stop").start()
 
 

@@ -8,6 +8,7 @@ import click
 
 import pumice
 from pumice.cli.failing import UPGRADE, one_line
+from pumice.cli.honcho import honcho_process, stay
 from pumice.cli.instance import instance_option, settings_of
 from pumice.cli.output import json_option, print_json
 from pumice.errors import StoreAwayError
@@ -24,17 +25,20 @@ def db() -> None:
 
 @db.command()
 @json_option
-def upgrade(*, as_json: bool) -> None:
+@honcho_process
+def upgrade(honcho_process: str, *, as_json: bool) -> None:
     """Bring the schema to this version's; waits up to 30 s for Postgres."""
     settings = Settings.from_env()
     wait_for_postgres(settings.database_url, PATIENCE)
     applied = upgrade_schema(settings.database_url)
     if as_json:
         print_json({"applied": applied, "revision": revisions()[-1]})
-        return
-    for revision in applied:
-        click.echo(f"applied {revision}")
-    click.echo(f"the schema is up to date ({revisions()[-1]})")
+    else:
+        for revision in applied:
+            click.echo(f"applied {revision}")
+        click.echo(f"the schema is up to date ({revisions()[-1]})")
+    if honcho_process:
+        stay()
 
 
 @db.command()

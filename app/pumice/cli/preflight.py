@@ -15,7 +15,9 @@ from pumice.sessions.schema import Database, look_at
 from pumice.settings import Settings
 
 LOOK_AGAIN = 1.0
-"""Seconds between two looks for a Postgres that is away."""
+"""Seconds between two looks at a Postgres that is away, or whose schema is being made."""
+RELEASE_TIME = 60.0
+"""Seconds that a process gives the release that honcho has started with it."""
 
 
 def serving_settings() -> Settings:
@@ -28,12 +30,17 @@ def serving_settings() -> Settings:
     return settings
 
 
-def check_database(settings: Settings, *, wait: bool) -> None:
+def check_database(settings: Settings, *, wait: bool, migrating: bool = False) -> None:
     """Return when Postgres can be worked with, or when it is away and is not to be waited for.
 
+    migrating: a release may be under way beside this process; it gets `RELEASE_TIME` seconds.
     Raises `PumiceError` when its schema is another version's, or its connections are shared without DATABASE_POOLED.
     """
     database = _look(settings.database_url, wait=wait)
+    give_up = time.monotonic() + RELEASE_TIME
+    while migrating and database is not None and schema_problem(database.revision) and time.monotonic() < give_up:
+        time.sleep(LOOK_AGAIN)
+        database = _look(settings.database_url, wait=wait)
     if database is not None and (problem := schema_problem(database.revision) or unset_pooled(settings, database)):
         raise PumiceError(problem)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
+from pumice.cli.honcho import honcho_process
 from pumice.settings import Settings
 
 
 @click.command()
-def web() -> None:
+@honcho_process
+def web(honcho_process: str) -> None:
     """Serve HTTP and WebSockets (gunicorn)."""
     from pumice.agents.registry import load_agents
     from pumice.cli.preflight import check_database, serving_settings
@@ -22,27 +24,29 @@ def web() -> None:
     settings = serving_settings()
     # gunicorn would load them only in its children, whose ends it reports in its own words.
     load_agents(settings.agents, settings.middleware)
-    check_database(settings, wait=False)
+    check_database(settings, wait=False, migrating=bool(honcho_process))
     _become("gunicorn", ["-c", "python:pumice.web.gunicorn_conf", "pumice.web.wsgi:app"])
 
 
 @click.command()
-def worker() -> None:
+@honcho_process
+def worker(honcho_process: str) -> None:
     """Run sessions (a Celery worker)."""
     from pumice.cli.preflight import check_database, serving_settings
 
     settings = serving_settings()
-    check_database(settings, wait=True)
+    check_database(settings, wait=True, migrating=bool(honcho_process))
     _become("celery", worker_arguments(settings))
 
 
 @click.command()
-def beat() -> None:
+@honcho_process
+def beat(honcho_process: str) -> None:
     """Start jobs when they are due (Celery beat); any number of these may run."""
     from pumice.cli.preflight import check_database, serving_settings
 
     settings = serving_settings()
-    check_database(settings, wait=True)
+    check_database(settings, wait=True, migrating=bool(honcho_process))
     _become("celery", beat_arguments(settings))
 
 
