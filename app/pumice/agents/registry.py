@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pumice.agents.agent import Agent
+from pumice.agents.hidden_packages import check_hidden_packages
 from pumice.agents.middleware import load_middleware
 from pumice.agents.names import AGENT_ID
 from pumice.agents.spec import AgentSpec, describe
@@ -28,6 +29,7 @@ def load_agents(declaration: str, middleware: str = "") -> Registry:
 
     Raises `DeclarationError`, which names the entry and what is wrong with it.
     """
+    check_hidden_packages()
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     around_all = load_middleware(middleware)

@@ -8,6 +8,7 @@ import time
 import click
 import psycopg
 
+from pumice.agents.hidden_packages import check_hidden_packages
 from pumice.cli.database import schema_problem
 from pumice.cli.failing import one_line
 from pumice.errors import PumiceError, SettingsError
@@ -21,7 +22,11 @@ RELEASE_TIME = 60.0
 
 
 def serving_settings() -> Settings:
-    """The settings of a process that serves agents, so AGENTS must be set. Raises `SettingsError`."""
+    """The settings of a process that serves agents, so AGENTS must be set.
+
+    Raises `SettingsError`, and `DeclarationError` when a module of the author's hides a package that is needed.
+    """
+    check_hidden_packages()
     settings, problems = Settings.as_far_as_valid()
     if not settings.agents:
         problems = [*problems, ("AGENTS", "is not set, so nothing would be served: AGENTS=id=module:Class,…")]

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from pumice.agents.hidden_packages import check_hidden_packages
 from pumice.dev.children import Child, Guard, stop_all
 from pumice.dev.errors import DevError
 from pumice.dev.inspection import Inspection
 from pumice.dev.launch import Launch
+from pumice.errors import DeclarationError
 
 TIMEOUT = 60.0
 """Seconds that importing the agents may take."""
@@ -72,6 +74,10 @@ class AgentInspector:
             return found
         if code is None:
             return self._without_result(f"importing the agents took more than {TIMEOUT:.0f} s")
+        try:
+            check_hidden_packages()
+        except DeclarationError as error:  # that process needs those packages before it can look for itself
+            return self._without_result(str(error))
         last = self._output[-1].decode(errors="replace").strip() if self._output else ""
         return self._without_result(
             ": ".join(filter(None, [f"importing the agents ended Python (exit code {code})", last]))
