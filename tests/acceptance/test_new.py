@@ -38,7 +38,7 @@ def test_its_files(project):
     for name in (".env", ".env.example"):
         assert "AGENTS=my-notes=agent:Notes" in (project / name).read_text().splitlines()
     processes = [line.partition(":")[0] for line in (project / "Procfile").read_text().splitlines()]
-    assert processes == ["release", *SERVICES]
+    assert processes == [*SERVICES, "release"]
     assert len((project / "README.md").read_text().splitlines()) <= 10
 
 
