@@ -77,7 +77,14 @@ default_pool_size = 4
     return Daemon("pgbouncer", argv, place, lambda: _connects(url), account=account), url
 
 
-def rabbitmq(folder: Path) -> tuple[Daemon, str]:
+def epmd(folder: Path) -> tuple[Daemon, int]:
+    """Erlang's port mapper, and its port. Erlang would start one that outlives the node."""
+    port = any_free()
+    argv = [program("epmd", "rabbitmq-server"), "-port", str(port), "-address", HOST]
+    return Daemon("epmd", argv, folder, lambda: _listens(port)), port
+
+
+def rabbitmq(folder: Path, epmd_port: int) -> tuple[Daemon, str]:
     """A RabbitMQ with a node name, ports, cookie and data of its own, and its address."""
     server = program("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
     port, url = any_free(), ""
@@ -92,7 +99,7 @@ def rabbitmq(folder: Path) -> tuple[Daemon, str]:
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "ERL_EPMD_PORT": str(any_free()),
+        "ERL_EPMD_PORT": str(epmd_port),
         "ERL_EPMD_ADDRESS": HOST,
     }
     return Daemon("rabbitmq", [server], folder, lambda: _amqp_connects(url), environ, grace=60), url

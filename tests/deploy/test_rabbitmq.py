@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from tests.deploy import servers
-from tests.deploy.daemons import Switch
+from tests.deploy.daemons import Switch, running
 from tests.deploy.journey import ticks, try_everything
 from tests.support.client import AgentClient
 from tests.support.waiting import wait_until
@@ -16,11 +16,13 @@ PROMPT = "select 1 from interactions where status = 'done' and name = 'note' and
 
 @pytest.fixture
 def broker(open_folder):
-    daemon, url = servers.rabbitmq(open_folder)
-    switch = Switch(daemon)
-    switch.on()
-    yield switch, url
-    switch.off()
+    mapper, port = servers.epmd(open_folder)
+    with running(mapper):
+        daemon, url = servers.rabbitmq(open_folder, port)
+        switch = Switch(daemon)
+        switch.on()
+        yield switch, url
+        switch.off()
 
 
 def test_everything_works_and_a_restart_loses_nothing(deploy, broker):
