@@ -108,7 +108,6 @@ def _on_shutting_down(**_: Any) -> None:
 
     Celery's own wait has no end, so leave hard when ours is over.
     """
-    stop_reading()
 
     def leave() -> None:
         if not process.stop():
@@ -118,6 +117,7 @@ def _on_shutting_down(**_: Any) -> None:
         threading.Thread(target=prefork.end, args=(celery.settings.shutdown_timeout,), daemon=True).start()
     else:
         threading.Thread(target=leave, name="pumice-stop").start()
+    stop_reading()  # last: what it may raise must not keep the stop from beginning
 
 
 @signals.worker_process_shutdown.connect
