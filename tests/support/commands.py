@@ -12,7 +12,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from pumice.cli import pumice
-from tests.support.processes import OWN, ROOT
+from tests.support.processes import OWN, python_path
 
 PUMICE = str(Path(sys.executable).with_name("pumice"))
 
@@ -23,7 +23,7 @@ class Commands:
     def __init__(self, folder: Path, **settings: str) -> None:
         inherited = {name: value for name, value in os.environ.items() if name not in OWN}
         self.folder = folder
-        self.environ = {**inherited, "PYTHONPATH": f"{folder}:{ROOT}", **settings}
+        self.environ = {**inherited, "PYTHONPATH": python_path(folder), **settings}
 
     def start(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
         """Start one; its stdout and stderr are separate pipes."""

@@ -22,7 +22,7 @@ from pumice.dev.valkey import Valkey
 from pumice.sessions.api_keys import create_key
 from tests.support.faults_agents import AGENTS, Gates
 from tests.support.faults_processes import SupervisedProcesses
-from tests.support.processes import OWN, ROOT
+from tests.support.processes import OWN, ROOT, python_path
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
@@ -163,7 +163,7 @@ class Stack:
             "PORT": str(self._ports.get(name, 0) or 8000),
             "SHUTDOWN_TIMEOUT": "5",
             "FAULT_GATES": str(self.gates.folder),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": python_path(),
         }
         kind = name.rstrip("0123456789")
         launch = service(kind, environ)()

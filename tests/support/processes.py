@@ -21,6 +21,12 @@ OWN = {"AGENTS", "BROKER_URL", "DATABASE_URL", "HOST", "PORT", "REDIS_URL"}
 """Variables that would change what a test starts."""
 
 
+def python_path(*folders: Path | str) -> str:
+    """A PYTHONPATH of these folders, the project's root, and what this process has in its own."""
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([*(str(one) for one in folders), str(ROOT), *([inherited] if inherited else [])])
+
+
 class DevProcess:
     """A `pumice dev` that was started."""
 

@@ -1,0 +1,62 @@
+"""Bugs that break the guarantees of the README; more of each stand with the part of the product that keeps it."""
+
+from tests.mutations.mutation import Mutation
+
+ROWS = (
+    Mutation(
+        proves="1",
+        file="app/pumice/web/http/group_accept.py",
+        old="""        self._flusher.flush_here(ticket)
+        ticket.over.acquire()
+""",
+        new="""        self._flusher.add(ticket)
+        ticket.accepted = Accepted(wanted.id, wanted.session_id)
+""",
+        tests=("tests/integration/test_web_durable.py::test_the_answer_waits_for_the_commit",),
+    ),
+    Mutation(
+        proves="1",
+        file="app/pumice/sessions/accept.py",
+        old="now() + %(grace)s * interval '1 second', reply_to\n",
+        new="'infinity', reply_to\n",
+        tests=("tests/acceptance/faults/test_front.py::test_killed_between_accept_and_wake",),
+    ),
+    Mutation(
+        proves="5",
+        file="workers/pumice_workers/rescue_loop.py",
+        old="self._wakes.wake(Wake.of(*wake) for wake in findings.wakes)",
+        new="list(findings.wakes)",
+        tests=("tests/acceptance/faults/test_redis.py::test_interactions_are_accepted_without_it",),
+    ),
+    Mutation(
+        proves="6",
+        file="app/pumice/sessions/ticks.py",
+        old="%(stamp)s || '/' || p.id, %(time)s",
+        new="gen_random_uuid()::text, %(time)s",
+        tests=("tests/acceptance/faults/test_jobs.py::test_worker_ended_in_the_middle_of_a_fan_out",),
+    ),
+    Mutation(
+        proves="6",
+        file="app/pumice/sessions/ticks.py",
+        old="update ticks set cursor = %(cursor)s,",
+        new="update ticks set cursor = chr(1114111),",
+        tests=("tests/integration/test_sessions_ticks.py::test_a_fan_out_goes_on_where_another_stopped",),
+    ),
+    Mutation(
+        proves="9",
+        file="app/pumice/sessions/queries.py",
+        old="query = query.where(InteractionRow.agent_id == agent_id)",
+        new="query = query.where(InteractionRow.agent_id != '')",
+        tests=("tests/integration/test_web_tenants.py::test_interactions_by_id",),
+    ),
+    Mutation(
+        proves="9",
+        file="app/pumice/web/http/auth.py",
+        old="if key is None or (agent_id is not None and key.agent_id != agent_id):",
+        new="if key is None:",
+        tests=(
+            "tests/integration/test_web_tenants.py::test_a_chat_by_path_creates_nothing",
+            "tests/integration/test_web_tenants.py::test_a_socket_creates_nothing",
+        ),
+    ),
+)
