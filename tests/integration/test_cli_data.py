@@ -87,7 +87,6 @@ def test_agents_are_listed(commands):
 
 
 def test_jobs_are_listed_with_their_next_times(commands):
-    """Deliberate bug: agents.py, `found[-1]` → `now`: the next time three times over."""
     nightly, remind = commands.json("jobs", "list")
     assert (remind["cron"], remind["timezone"], remind["static"], nightly["static"]) == (
         "0 9 * * *",
@@ -166,7 +165,6 @@ def test_what_goes_wrong_in_a_chat_is_a_line(stack, commands, chat):
 
 
 def test_a_running_dev_is_found(stack, commands, dev_folder):
-    """Deliberate bug: instance.py, `settings_of` without `instance.runs`: DATABASE_URL is used."""
     session, elsewhere = new_session(), "postgresql://u@127.0.0.1:1/none"
     without = {"DATABASE_URL": elsewhere, "AGENTS": "", "PUMICE_URL": "", "PUMICE_API_KEY": ""}
     done = commands.call("chat", "echo", session, "-m", "hello", **without)
@@ -194,7 +192,6 @@ def test_another_data_directory_can_be_named(commands, dev_folder):
 
 
 def test_what_a_killed_dev_left_is_ignored(dev_folder):
-    """Deliberate bug: instance.py without `_is_left`: commands talk to servers that are gone."""
     assert find_instance(dev_folder).runs
     (dev_folder / "lock").touch()
     assert not find_instance(dev_folder).runs

@@ -61,7 +61,6 @@ def test_one_is_shown_with_the_tracebacks_of_all_attempts(control, failures, com
 
 
 def test_nothing_is_done_without_agreement(control, failures):
-    """Deliberate bug: failures.py, `if dry_run or not yes` without `or not yes`: nobody is asked."""
     flaky, session = control.agent("flaky"), new_session()
     for _ in range(2):
         flaky.finished(send_hook(flaky, "plain", session, times=1))

@@ -47,7 +47,6 @@ def test_what_stands_for_one_key(commands, database_url, length):
 
 @pytest.mark.parametrize("given", ["pub_", "p", ""])
 def test_what_stands_for_several_revokes_none(commands, database_url, given):
-    """Deliberate bug: keys.py without `len(found) > 1`: the first of them is revoked."""
     keys = [create_key(database_url, "desk", "public") for _ in range(2)]
     done = commands.call("keys", "revoke", given)
     assert done.exit_code == 1

@@ -113,7 +113,6 @@ def test_a_schema_of_another_version(commands, postgres_server, revision, what):
 
 
 def test_a_taken_port_is_a_line(commands):
-    """Deliberate bug: gunicorn_conf.py without `on_starting`: eleven lines, after 5 s."""
     with socket.create_server(("127.0.0.1", int(commands.environ["PORT"]))):
         done = commands.run("web")
     assert done.returncode == 1

@@ -52,7 +52,6 @@ def test_health_of_processes_that_run(stack, tmp_path):
 
 @pytest.mark.parametrize(("table", "process"), [("workers", "worker"), ("beats", "beat")])
 def test_health_of_what_was_not_seen_lately(commands, table, process):
-    """Deliberate bug: signs_of_life.py, PATIENCE 100: a worker that hangs is healthy."""
     host = socket.gethostname()
     columns, values = ("name, holds_lock", "%s, false") if table == "workers" else ("name", "%s")
     with psycopg.connect(commands.environ["DATABASE_URL"], autocommit=True) as connection:
@@ -67,7 +66,6 @@ def test_health_of_what_was_not_seen_lately(commands, table, process):
 
 @pytest.mark.slow
 def test_processes_start_without_postgres_and_work_once_it_is_there(outage):
-    """Deliberate bug: preflight.py without `except psycopg.OperationalError`: they end."""
     with outage.postgres.away(), outage.stack.process("web") as front, outage.stack.process("worker") as worker:
         _wait_for_line(front, "Postgres can't be reached, requests get 503 until it can be: ")
         _wait_for_line(front, "pumice.web listening at=")

@@ -30,7 +30,6 @@ def verbose(database_url: str, redis_url: str) -> Iterator[Verbose]:
 
 
 def test_nothing_secret_is_logged(verbose: Verbose) -> None:
-    """Deliberate bug: engine.py, without `hide_parameters`: the metadata is in the log of the statement that failed."""
     stack, web, worker = verbose
     flaky, guarded = stack.agent("flaky", web.url), stack.agent("guarded", web.url)
     token = session_token(new_session())
@@ -85,7 +84,6 @@ def say_it_to_a_broken_store(stack: Stack, agent: AgentClient) -> None:
 
 
 def test_json_lines_can_be_read_and_an_outage_is_told_once() -> None:
-    """Deliberate bug: logs.py, `Outage.begins` logs each time: there are as many lines as passes of rescue."""
     with outage_stack(AGENTS, LOG_FORMAT="json", SESSION_TOKEN_SECRET=TOKEN_SECRET) as outage:
         flaky, processes = outage.stack.agent("flaky"), list(outage.stack.shared.values())
         with outage.postgres.away():

@@ -23,7 +23,6 @@ def test_rows_are_of_the_statements_type(protocol):
 
 
 def test_columns_in_another_order_are_refused(protocol):
-    """Deliberate bug: statements.py, the columns not compared: `one` is then 'x'."""
     statement = Statement("test_swapped", "select 'x' as other, 1 as one", Pair)
     with pytest.raises(TypeError, match=r"test_swapped returns \('other', 'one'\), and Pair has \('one', 'other'\)"):
         protocol.store.fetch(statement)

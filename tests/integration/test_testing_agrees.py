@@ -137,7 +137,6 @@ def test_retries(two, name, times):
 
 @pytest.mark.parametrize("name", ["blocking", "passing"])
 def test_whether_others_wait_for_a_retry(two, name):
-    """Deliberate bug: turns.py, `blocked_until` not set: the notes overtake in the test alone."""
     two.both("hook", name)
     stack, session = two.production._stack, two.production.id
     wait_until(lambda: stack.query("select 1 from interactions where session_id = %s and errors is not null", session))
@@ -214,7 +213,6 @@ def test_repeated_chats(two):
 
 
 def test_what_is_scheduled_runs_in_production_s_order(two):
-    """Deliberate bug: interactions.py, `due` giving `(self.seq,)`: the calls run in the order of their making."""
     two.both("hook", "plan")
     two.rehearsal.session.advance(3)
     two.settle(7)

@@ -116,7 +116,6 @@ def in_a_test(session: testing.AgentSession, method: str) -> tuple[str, str | No
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_states_agree(protocol, states):
-    """Deliberate bugs: jsonb.py, keys sorted by their characters; `copy_abs` left out; numbers kept as they came."""
     protocol.empty()
     session = testing.session(Keeper, new_id())
     for state in states:

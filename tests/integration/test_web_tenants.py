@@ -43,7 +43,6 @@ def test_the_sessions_api_needs_a_secret_key(echo, path, method, body):
 
 
 def test_a_chat_by_path_creates_nothing(echo, stranger):
-    """Deliberate bug: auth.py, `check` without the comparison of agents: the stranger is answered."""
     session = new_session()
     answer = stranger.post("/v1/agents/echo/chat", json=chat_body("x", session))
     assert answer.status_code == 401

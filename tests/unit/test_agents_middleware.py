@@ -82,7 +82,6 @@ def test_what_a_handler_raises_passes_through():
 
 
 def test_it_can_not_make_a_failed_turn_a_good_one():
-    """Deliberate bug: middleware.py, `raise failed` left out: the turn is `done` with nothing."""
 
     class Swallowed(Noted):
         middleware = [swallowing]

@@ -43,7 +43,6 @@ def test_a_json_line_gives_back_what_it_was_given(name, value):
 
 @given(text, text)
 def test_a_text_line_is_one_line_and_its_fields_can_be_told_apart(name, value):
-    """Deliberate bug: logs.py, `_value` gives the text as it is: a session id with a newline makes a second line."""
     (line,) = lines("text", (name, {"session": value, "after": "x"}))
     assert line.isprintable()
     assert len(line.splitlines()) == 1

@@ -140,7 +140,6 @@ def test_a_session_that_schedules_itself_without_delay_is_found_out(clerk, monke
 
 
 def test_a_failed_attempt_is_made_again_while_its_client_waits(clerk):
-    """Deliberate bug: turns.py, `one.available_at` not set: the clock says 12:00:00 at the end."""
     assert clerk.call("flaky", 2) == 3
     assert clerk.attempts == 3
     assert START + timedelta(seconds=4 + 8) <= clerk.now <= START + timedelta(seconds=8 + 16)
@@ -187,7 +186,6 @@ def test_an_attempt_beyond_a_clients_patience_waits_for_the_clock(clerk):
 
 
 def test_a_blocking_retry_holds_up_its_session(clerk):
-    """Deliberate bug: turns.py, `blocked_until` not set: the notes are seen first."""
     clerk.call("pass_on", "c2", "elsewhere")
     clerk.hook("blocking", query={"session": "c1"})
     clerk.call("note", "behind")
