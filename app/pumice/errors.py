@@ -38,6 +38,10 @@ class MissingExtraError(PumiceError):
     """A language model needs an extra that is not installed."""
 
 
+class TurnOverError(PumiceError, RuntimeError):
+    """The turn has ended: what a task or thread that it left behind sends, calls or schedules is refused."""
+
+
 class SerializationError(PumiceError):
     """A value can't be stored as JSON."""
 
@@ -191,3 +195,9 @@ class StoreAway(Problem):
     """The store can't be reached; nothing was accepted."""
 
     status, slug = 503, "store-away"
+
+
+class Overloaded(Problem):
+    """There is no room for this now; nothing was accepted."""
+
+    status, slug = 503, "overloaded"

@@ -145,13 +145,14 @@ def test_on_error_has_the_same_time_limit():
     assert session.state == {}
 
 
-def test_cancelling_a_turn_is_no_failure():
+def test_a_handlers_own_cancelled_error_is_a_failure():
     class Cancelled(Agent):
         async def work(self):
-            raise asyncio.CancelledError
+            raise asyncio.CancelledError("by a scope of the author's")
 
-    with pytest.raises(asyncio.CancelledError):
-        bench(Cancelled).call("work")
+    failure = bench(Cancelled).call("work").failure
+    assert failure is not None
+    assert (failure.type, failure.message) == ("CancelledError", "by a scope of the author's")
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1e6), st.floats(0, 1e6))

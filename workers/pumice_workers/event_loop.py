@@ -1,10 +1,23 @@
 """The event loop on which a worker process runs its async turns, side by side, in a thread of its own."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from pumice.agents.boundary import run_forever, without_stop_iteration
+
+T = TypeVar("T")
+
+
+class LoopThreads(ThreadPoolExecutor):
+    """The threads on which the loop's turns run what is not async, `asyncio.to_thread` included."""
+
+    def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
+        """Run a function on one of the threads."""
+        return super().submit(without_stop_iteration, function, *arguments, **options)
 
 
 class EventLoop:
@@ -13,17 +26,17 @@ class EventLoop:
     def __init__(self, limit: int, threads: int) -> None:
         self._places = threading.BoundedSemaphore(limit)
         self._loop = asyncio.new_event_loop()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="pumice-loop")
+        self._executor = LoopThreads(threads, thread_name_prefix="pumice-loop")
         self._loop.set_default_executor(self._executor)
         self._tasks: set[asyncio.Task[None]] = set()
-        threading.Thread(target=self._loop.run_forever, name="pumice-loop", daemon=True).start()
+        threading.Thread(target=run_forever, args=[self._loop], name="pumice-loop", daemon=True).start()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine on the loop. Waits while `limit` are running: that is the worker's backpressure."""
         self._places.acquire()
 
         def start() -> None:
-            task = self._loop.create_task(coroutine)
+            task = self._loop.create_task(coroutine, context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._finished)
 

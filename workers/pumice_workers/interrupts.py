@@ -11,10 +11,6 @@ from pumice.agents.turn import Outcome, Work
 from pumice_workers.session_run import SessionRun
 
 
-class Interrupted(BaseException):
-    """A chat was interrupted; not an `Exception`, so that no handler catches it."""
-
-
 def interrupted(run: SessionRun, work: Work) -> Outcome:
     """The outcome of an interrupted chat: what was said and what was streamed is kept, the state is not."""
     run.live.discard()

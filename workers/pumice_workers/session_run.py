@@ -113,6 +113,8 @@ class SessionRun:
             if work is not None and (self._turn is None or self._turn.work is not work):
                 return False
             first, self._lost = not self._lost, True
+            if self.live.turn is not None:
+                self.live.turn.close()
             return first
 
     def submit(self, outcome: Outcome, *, last: bool) -> SessionCommit:

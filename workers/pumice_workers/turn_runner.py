@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from pumice.agents.boundary import Interrupted, TurnScope, call_in_fresh_context, is_own_doing
 from pumice.agents.context import Emit, History
 from pumice.agents.failures import failure_of
 from pumice.agents.live_session import LiveSession
@@ -13,7 +14,7 @@ from pumice.errors import StoreAwayError
 from pumice.messaging.events import Event
 from pumice.sessions.claim import ClaimedSession
 from pumice.sessions.loading import load_body, load_messages
-from pumice_workers.interrupts import Interrupted, interrupted
+from pumice_workers.interrupts import interrupted
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun
 
@@ -35,25 +36,37 @@ class TurnRunner:
         return LiveSession(spec, one.lease.session_id, one.state, History(load))
 
     def on_thread(self, run: SessionRun, work: Work) -> Outcome:
-        """Run a turn whose handlers are sync; what `run_turn` does not answer for becomes a failed outcome too."""
+        """Run a turn whose handlers are sync, in a context of its own. Whatever leaves it is a failed outcome."""
         try:
-            return drive(self._turn(run, work))
-        except Interrupted:
-            return interrupted(run, work)
-        except Exception as error:
-            run.live.discard()
-            return Outcome(work, "failed", failure=failure_of(error, attempt=work.attempts + 1))
+            outcome: Outcome = call_in_fresh_context(drive, self._turn(run, work))
+        except BaseException as error:
+            return self._ended_by(run, work, error)
+        return outcome
 
     async def on_loop(self, run: SessionRun, work: Work) -> Outcome:
-        """Run a turn on the event loop; an interruption cancels it. Raises `asyncio.CancelledError` for any other."""
-        turn = asyncio.ensure_future(self._turn(run, work))
+        """Run a turn on the event loop. Whatever leaves it is a failed outcome; an interruption cancels it.
+
+        Raises `asyncio.CancelledError` when the session's run itself is cancelled.
+        """
+        scope = TurnScope()
+        turn = scope.run(asyncio.get_running_loop(), self._turn(run, work))
         run.run_turn_as(turn)
         try:
-            return await turn
-        except (asyncio.CancelledError, Interrupted):
-            if run.interrupted_by is None:
+            outcome: Outcome = await turn
+        except BaseException as error:
+            if is_own_doing(error) and run.interrupted_by is None and not isinstance(error, Interrupted):
                 raise
+            return self._ended_by(run, work, scope.failure or error)
+        return outcome
+
+    def _ended_by(self, run: SessionRun, work: Work, error: BaseException) -> Outcome:
+        """The outcome of a turn that was interrupted, or out of which something came that `run_turn` let through."""
+        if run.interrupted_by is not None and isinstance(error, Interrupted | asyncio.CancelledError):
             return interrupted(run, work)
+        run.live.discard()
+        handler = run.live.spec.handler(work.kind, work.name)
+        failure = failure_of(error, handler.policy if handler else None, work.attempts + 1)
+        return Outcome(work, failure.status, failure=failure)
 
     async def _turn(self, run: SessionRun, work: Work) -> Outcome:
         if run.interrupted_by is not None:

@@ -10,7 +10,7 @@ import orjson
 import uuid_utils
 
 from pumice.agents.messages import Message
-from pumice.errors import SerializationError
+from pumice.errors import SerializationError, TurnOverError
 
 Emit: TypeAlias = Callable[[str, dict[str, Any]], None]
 """Sends a live event of the given type (`delta` or `data`) with these fields."""
@@ -19,6 +19,8 @@ When: TypeAlias = datetime | timedelta | float
 """A time (with timezone), a duration, or seconds from now."""
 
 
+LARGEST_EVENT = 4_194_304
+"""Bytes of one event at the most: streams hold several at a time, and one must not hold up the others."""
 LONGEST_DELAY = timedelta(days=36_525).total_seconds()
 """How far ahead, in seconds, a call may be scheduled."""
 CULPRIT_DEPTH = 10
@@ -141,20 +143,56 @@ class TurnContext:
     usage: dict[str, Any] | None = None
     reply_data: dict[str, Any] | None = None
     partial: list[str] = field(default_factory=list)
+    is_over: bool = False
+    _half: str = ""
+
+    def close(self) -> None:
+        """End the turn: what a task or thread that it left behind still does is refused."""
+        self.is_over = True
 
     def send(self, data: Any) -> None:
-        """Emit a `data` event. Raises `SerializationError` when the data is not JSON."""
-        value = orjson.loads(to_json(data, "the data sent"))
+        """Emit a `data` event.
+
+        Raises `SerializationError` when the data is not JSON or too large, `TurnOverError` after the turn's end.
+        """
+        self._check_open("send")
+        text = to_json(data, "the data sent")
+        if len(text) > LARGEST_EVENT:
+            raise SerializationError("the data sent", f"it has {len(text)} bytes, more than {LARGEST_EVENT}")
+        value = orjson.loads(text)
         self.sent.append(value)
         self.emit("data", {"data": value})
 
     def stream(self, text: str) -> None:
-        """Emit a `delta` event and keep its text, for the case that the turn is interrupted."""
-        self.emit("delta", {"content": text})
-        self.partial.append(text)
+        """Emit a `delta` event and keep its text, for the case that the turn is interrupted.
+
+        A character that was cut in two (half a surrogate pair) is held back until its other half comes.
+        Raises `SerializationError` for text that is not Unicode or too long, `TurnOverError` after the turn's end.
+        """
+        self._check_open("stream")
+        if self._half or not text.isascii():
+            text, self._half = _whole(self._half + text)
+        if len(text) > LARGEST_EVENT:
+            raise SerializationError("the reply", f"one piece of it has more than {LARGEST_EVENT} characters")
+        if text:
+            self.emit("delta", {"content": text})
+            self.partial.append(text)
+
+    def end_stream(self) -> None:
+        """See that nothing is left of a character cut in two. Raises `SerializationError`."""
+        if self._half:
+            raise SerializationError("the reply", "it ends with half a surrogate pair")
+
+    def _check_open(self, what: str) -> None:
+        if self.is_over:
+            raise TurnOverError(f"{what}: the turn of interaction {self.interaction.id} has ended")
 
     def call(self, session_id: str, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
-        """Note an outgoing call, which leaves with this turn's commit. Returns its interaction id."""
+        """Note an outgoing call, which leaves with this turn's commit. Returns its interaction id.
+
+        Raises `SerializationError` for arguments that are not JSON, `TurnOverError` after the turn's end.
+        """
+        self._check_open("call")
         payload = to_json({"args": arguments, "kwargs": options}, f"the arguments of {method}")
         self.calls.append(Call(new_id(), session_id, method, payload))
         return self.calls[-1].id
@@ -162,8 +200,10 @@ class TurnContext:
     def schedule(self, when: When, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
         """Note a call to the session itself for later. Returns its interaction id.
 
-        Raises `ValueError` for a time without a timezone and for one more than a century ahead.
+        Raises `ValueError` for a time without a timezone and for one more than a century ahead, `TurnOverError` after
+        the turn's end.
         """
+        self._check_open("schedule")
         payload = to_json({"args": arguments, "kwargs": options}, f"the arguments of {method}")
         at, delay = None, 0.0
         if isinstance(when, datetime):
@@ -176,6 +216,23 @@ class TurnContext:
             raise ValueError(f"schedule: {when!r} is no time within a century")
         self.calls.append(Call(new_id(), self.session_id, method, payload, at, max(delay, 0.0)))
         return self.calls[-1].id
+
+
+def _whole(text: str) -> tuple[str, str]:
+    """The text with its surrogate pairs joined, and the half of a pair that it ends with, if it does.
+
+    Raises `SerializationError` for any other half.
+    """
+    half = text[-1:] if text and "\ud800" <= text[-1] <= "\udbff" else ""
+    whole = text[: len(text) - len(half)]
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        try:
+            whole = whole.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise SerializationError("the reply", "it holds half a surrogate pair") from None
+    return whole, half
 
 
 def is_uuid(text: str) -> bool:

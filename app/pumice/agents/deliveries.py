@@ -4,15 +4,15 @@ Knows neither Flask nor Postgres: the front and `pumice.testing` ask these funct
 """
 
 import asyncio
-import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
+from pumice.agents.boundary import call_in_fresh_context
 from pumice.agents.names import checked_key, checked_session_id, is_key
 from pumice.agents.requests import Request
 from pumice.agents.selectors import Selector
 from pumice.agents.spec import AgentSpec, Hook
-from pumice.errors import MethodNotAllowed, Problem, SelectorFailed, Unauthorized, UnknownHook
+from pumice.errors import MethodNotAllowed, Overloaded, Problem, SelectorFailed, Unauthorized, UnknownHook
 
 DELIVERY_HEADERS = (
     "x-github-delivery",
@@ -26,9 +26,21 @@ DELIVERY_HEADERS = (
 """Headers in which well-known senders name a delivery; a repeated delivery has the same."""
 IDEMPOTENCY_KEY = "idempotency-key"
 SELECTOR_TIMEOUT = 5.0
-"""Seconds that an async selector may take."""
+"""Seconds that a selector, `verify` or `dedupe` of an author's may take."""
 
-_async_selectors = threading.Lock()
+Caller: TypeAlias = Callable[[Selector, Request], Any]
+"""Calls a selector and returns its value, awaited; the front's gives authors' code a limit and a place of its own."""
+
+
+def call_here(selector: Selector, request: Request) -> Any:
+    """Call a selector on this thread; an async one on a loop of its own. Raises whatever it raises, `TimeoutError`."""
+    if not selector.is_async:
+        return call_in_fresh_context(selector, request)
+
+    async def limited() -> Any:
+        return await asyncio.wait_for(selector(request), SELECTOR_TIMEOUT)
+
+    return call_in_fresh_context(asyncio.run, limited())
 
 
 def find_hook(spec: AgentSpec, name: str, method: str) -> Hook:
@@ -50,35 +62,34 @@ def check_body(request: Request) -> None:
         _ = request.json
 
 
-def verify(hook: Hook, request: Request) -> None:
+def verify(hook: Hook, request: Request, call: Caller = call_here) -> None:
     """Ask the hook's own `verify`, if it has one, whether the request is genuine. Raises `Unauthorized`."""
     if hook.verify is None:
         return
     try:
-        verified = _select(hook.verify, request)
-    except Exception as error:
+        verified = bool(call(hook.verify, request))
+    except Overloaded:
+        raise
+    except BaseException as error:
         raise Unauthorized(f"The hook {hook.name} could not verify the request.") from error
     if not verified:
         raise Unauthorized(f"The hook {hook.name} refused the request.")
 
 
-def select_session(hook: Hook, request: Request) -> str | None:
+def select_session(hook: Hook, request: Request, call: Caller = call_here) -> str | None:
     """The id of the session that the hook's selector chose; None when it found none.
 
     Raises `SelectorFailed` when the selector raised, `InvalidField` when what it found is no session id.
     """
-    try:
-        value = _select(hook.session, request)
-    except Exception as error:
-        what = error.detail if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
-        message = f"The session selector {hook.session.name} of the hook {hook.name} failed: {what}"
-        raise SelectorFailed(message[:1000], hook=hook.name, selector=hook.session.name) from error
-    if value is None or value == "":
+    value = _selected(hook, hook.session, "session", request, call)
+    if value is None or (type(value) is str and not value):
         return None
     return checked_session_id(value, f"session (from {hook.session.name})")
 
 
-def dedupe_key(hook: Hook, request: Request, header: Callable[[str], str | None]) -> tuple[str, str] | None:
+def dedupe_key(
+    hook: Hook, request: Request, header: Callable[[str], str | None], call: Caller = call_here
+) -> tuple[str, str] | None:
     """The source and the id by which a repeat of this delivery is recognised, within its agent; None for no id.
 
     header: looks up a header of the request by its name in lower case.
@@ -89,12 +100,8 @@ def dedupe_key(hook: Hook, request: Request, header: Callable[[str], str | None]
     if key is not None:
         return source, checked_key(key, "Idempotency-Key")
     if hook.dedupe is not None:
-        try:
-            value = _select(hook.dedupe, request)
-        except Exception as error:
-            message = f"The dedupe selector {hook.dedupe.name} of the hook {hook.name} failed: {error}"
-            raise SelectorFailed(message[:1000], hook=hook.name, selector=hook.dedupe.name) from error
-        return None if value is None else (source, checked_key(str(value), f"dedupe (from {hook.dedupe.name})"))
+        value = _selected(hook, hook.dedupe, "dedupe", request, call)
+        return None if value is None else (source, checked_key(value, f"dedupe (from {hook.dedupe.name})"))
     for name in DELIVERY_HEADERS:
         value = (header(name) or "").strip()
         if is_key(value):
@@ -102,13 +109,18 @@ def dedupe_key(hook: Hook, request: Request, header: Callable[[str], str | None]
     return None
 
 
-def _select(selector: Selector, request: Request) -> Any:
-    """A selector's value; an async one runs on a loop of its own, one at a time."""
-    if not selector.is_async:
-        return selector(request)
+def _selected(hook: Hook, selector: Selector, what: str, request: Request, call: Caller) -> Any:
+    """What a selector found: None, a plain string, or for a session whatever else it gave.
 
-    async def limited() -> Any:
-        return await asyncio.wait_for(selector(request), SELECTOR_TIMEOUT)
-
-    with _async_selectors:
-        return asyncio.run(limited())
+    Raises `SelectorFailed`, which names the type of what was raised and not its text: anybody may see it.
+    """
+    try:
+        value = call(selector, request)
+        kept = value is None or (what == "session" and not isinstance(value, str))
+        return value if kept else str(value)
+    except Overloaded:
+        raise
+    except BaseException as error:
+        why = error.detail if issubclass(type(error), Problem) and isinstance(error, Problem) else type(error).__name__
+        message = f"The {what} selector {selector.name} of the hook {hook.name} failed: {why}"
+        raise SelectorFailed(message[:1000], hook=hook.name, selector=selector.name) from error

@@ -4,14 +4,16 @@ import random
 import re
 import sysconfig
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pumice.agents.declare import Policy, Retry
 from pumice.agents.states import FailureCode
 from pumice.errors import Problem, SerializationError, StoreAwayError
 
+T = TypeVar("T")
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 20_000
 STORE_PAUSE = 1.0
@@ -78,15 +80,31 @@ class Failure:
 def failure_of(
     error: BaseException, policy: Policy | None = None, attempt: int = 1, *, timed_out: bool = False
 ) -> Failure:
-    """Judge a failed attempt under its policy."""
-    kind = "timeout" if timed_out else type(error).__name__
-    message = f"the turn took longer than its limit of {policy.timeout:g} s" if timed_out and policy else str(error)
-    text = "".join(traceback.format_exception(error))
+    """Judge a failed attempt under its policy. Raises nothing, whatever the error does when it is looked at."""
+    cls = type(error)
+    kind = "timeout" if timed_out else cls.__name__
+    late = f"the turn took longer than its limit of {policy.timeout:g} s" if timed_out and policy else None
+    message = late or _told(lambda: str(error), f"<{kind}: its text can't be read>")
+    text = _told(lambda: "".join(traceback.format_exception(error)), _bare_traceback(error))
     status, after = _judge(error, policy, attempt)
-    problem = error.document() if isinstance(error, Problem) else None
-    blocking = isinstance(error, StoreAwayError) or (policy is not None and policy.blocking)
+    problem = _told(error.document, None) if issubclass(cls, Problem) and isinstance(error, Problem) else None
+    blocking = issubclass(cls, StoreAwayError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
-    return Failure(status, kind, message, text, attempt, _code(error, timed_out=timed_out), after, blocking, problem)
+    return Failure(status, kind, message, text, attempt, _code(cls, timed_out=timed_out), after, blocking, problem)
+
+
+def _told(tell: Callable[[], T], otherwise: T) -> T:
+    """What an author's exception says of itself, or something else when its own code raises."""
+    try:
+        return tell()
+    except BaseException:
+        return otherwise
+
+
+def _bare_traceback(error: BaseException) -> str:
+    """Where an error was raised, and its type, without asking it for its text."""
+    frames = "".join(traceback.format_tb(BaseException.__getattribute__(error, "__traceback__")))
+    return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"
 
 
 def backoff(policy: Policy, attempt: int) -> float:
@@ -95,23 +113,25 @@ def backoff(policy: Policy, attempt: int) -> float:
     return full * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not a secret)
 
 
-def _code(error: BaseException, *, timed_out: bool) -> FailureCode:
+def _code(cls: type[BaseException], *, timed_out: bool) -> FailureCode:
     if timed_out:
         return FailureCode.TIMEOUT
-    return FailureCode.SERIALIZATION if isinstance(error, SerializationError) else FailureCode.HANDLER
+    return FailureCode.SERIALIZATION if issubclass(cls, SerializationError) else FailureCode.HANDLER
 
 
 def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[str, float]:
-    if isinstance(error, StoreAwayError):  # no fault of the handler's
+    cls = type(error)  # an error's own `__class__` may be anything
+    if issubclass(cls, StoreAwayError):  # no fault of the handler's
         return "retry", STORE_PAUSE
     if policy is None:
         return "failed", 0.0
-    if isinstance(error, Retry):
-        return ("retry", max(error.after, 0.0)) if attempt <= (policy.retries or ASKED_RETRIES) else ("dead", 0.0)
-    if policy.retries and isinstance(error, policy.retry_on):
+    if issubclass(cls, Retry):
+        after = max(_told(lambda: float(getattr(error, "after", 0.0)), 0.0), 0.0)
+        return ("retry", after) if attempt <= (policy.retries or ASKED_RETRIES) else ("dead", 0.0)
+    if policy.retries and issubclass(cls, policy.retry_on):
         return ("retry", backoff(policy, attempt)) if attempt <= policy.retries else ("dead", 0.0)
     return "failed", 0.0
 
 
 def _clean(text: str, limit: int) -> str:
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()[:limit]
+    return str.__getitem__(text, slice(limit)).replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import Any
 
+from pumice.agents.boundary import without_stop_iteration
 from pumice.agents.context import TurnContext
 from pumice.agents.messages import Message
 
@@ -22,7 +23,7 @@ class Invoker:
     async def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """What the function returns, awaited. Raises `TypeError` when a function that is not async hid an await."""
         if self._on_loop and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-            value = await asyncio.to_thread(_in_thread, function, *arguments, **options)
+            value = await asyncio.to_thread(without_stop_iteration, function, *arguments, **options)
         else:
             value = function(*arguments, **options)
         if not isinstance(value, Awaitable):
@@ -45,21 +46,15 @@ class Invoker:
                     turn.stream(_text(chunk))
         elif isinstance(value, Iterator):
             if self._on_loop:
-                await asyncio.to_thread(_in_thread, _stream, value, turn)
+                await asyncio.to_thread(without_stop_iteration, _stream, value, turn)
             else:
                 _stream(value, turn)
         elif isinstance(value, Message):
             return replace(value, data=turn.reply_data) if value.data is None else value
         else:
             return Message("assistant", _text(value), turn.reply_data)
+        turn.end_stream()
         return Message("assistant", "".join(turn.partial), turn.reply_data)
-
-
-def _in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    try:
-        return function(*arguments, **options)
-    except StopIteration as error:  # no future can carry it: whoever awaits the thread would wait for ever
-        raise RuntimeError("the handler raised StopIteration") from error
 
 
 def _stream(chunks: Iterator[Any], turn: TurnContext) -> None:

@@ -40,7 +40,8 @@ class LiveSession:
         cls = self.spec.cls
         if self._parsed is None:
             self._parsed = cls.State() if self.state is None else self._parse(self.state)
-            self._saved = None if self.state is None else self._parsed.model_dump_json()
+            if self.state is not None and self._saved is None:
+                self._saved = self._parsed.model_dump_json()
         agent = cls() if cls.__init__ is not Agent.__init__ else cls.__new__(cls)
         agent.bind(self._parsed, turn)
         self.turn = turn
@@ -53,7 +54,7 @@ class LiveSession:
         """
         text = serialise_state(agent.state, self.spec.cls.State)
         if text == self._saved:
-            self._parsed = agent.state
+            self._parsed = None  # the instance keeps its own: what it left behind may still change it
             return None
         self._parsed = self._parse(text)
         self.state = self._saved = text

@@ -12,11 +12,15 @@ SelectorLike: TypeAlias = str | Callable[[Request], Any] | None
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A named function from a request to a value or, when `is_async`, to an awaitable of it."""
+    """A named function from a request to a value or, when `is_async`, to an awaitable of it.
+
+    is_authors: whether an author wrote it, so that it may do anything and take any time.
+    """
 
     name: str
     function: Callable[[Request], Any | Awaitable[Any]]
     is_async: bool = False
+    is_authors: bool = False
 
     def __call__(self, request: Request) -> Any:
         """The value for this request."""
@@ -68,5 +72,5 @@ def as_selector(value: SelectorLike | Selector) -> Selector:
     if callable(value):
         name = getattr(value, "__name__", type(value).__name__)
         is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__)
-        return Selector(name, value, is_async)
+        return Selector(name, value, is_async, is_authors=True)
     raise TypeError(f"a selector is a callable, a string, body(), query() or header(), not {value!r}")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 
 from pumice.agents.agent import Agent
+from pumice.agents.boundary import is_own_doing
 from pumice.agents.context import Call, Emit, History, Interaction, TurnContext, to_json
 from pumice.agents.failures import Failure, failure_of
 from pumice.agents.invoker import HIDDEN_AWAIT, Invoker
@@ -89,7 +90,7 @@ async def run_turn(
     """Run one interaction. Returns its outcome; a failing handler is an outcome, not an exception.
 
     `caught` is called with what the handler raised.
-    Raises only what is no failure of the handler's: `asyncio.CancelledError` above all.
+    Raises only what Pumice itself put in: `Interrupted`, and `asyncio.CancelledError` when its task is cancelled.
     """
     handler = session.spec.handler(work.kind, work.name)
     if handler is None:
@@ -103,7 +104,9 @@ async def run_turn(
             return await _attempt(session, work, handler, turn, limit)
         with within(session.spec.middleware, Turn(session.spec.id, session.session_id, interaction)):
             return await _attempt(session, work, handler, turn, limit)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_own_doing(error):
+            raise
         caught(error)
         session.discard()
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
@@ -112,12 +115,15 @@ async def run_turn(
         if failure.status != "retry":
             await _tell_agent(session, turn, handler, error, outcome)
         return outcome
+    finally:
+        turn.close()
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never suspends. Raises `TypeError` when it does: the handler hid an async call."""
+    """Run a coroutine that never suspends. Raises `TypeError` in it when it does: the handler hid an async call."""
     try:
         coroutine.send(None)
+        coroutine.throw(TypeError(HIDDEN_AWAIT))
     except StopIteration as finished:
         value: T = finished.value
         return value
@@ -201,11 +207,12 @@ async def _tell_agent(
 
     A session that is not set up yet stays so: of `on_error` only the calls are kept.
     """
-    if session.spec.cls.on_error is Agent.on_error or handler.static:
+    on_loop = session.spec.needs_loop(handler)
+    is_closing = on_loop and isinstance(error, GeneratorExit)  # what is being closed must not await
+    if session.spec.cls.on_error is Agent.on_error or handler.static or is_closing:
         return
     turn.calls.clear()
     turn.history = session.history
-    on_loop = session.spec.needs_loop(handler)
     try:
         agent = session.activate(turn)
         async with _limit(handler, on_loop=on_loop):
@@ -215,7 +222,10 @@ async def _tell_agent(
         else:
             outcome.state = session.save(agent)
         outcome.calls = turn.calls
-    except Exception as second:
+    except BaseException as second:
+        if is_own_doing(second):
+            raise
         session.discard()
         if outcome.failure is not None:
-            outcome.failure.add_note(f"on_error failed too: {type(second).__name__}: {second}")
+            told = failure_of(second)
+            outcome.failure.add_note(f"on_error failed too: {told.type}: {told.message}")

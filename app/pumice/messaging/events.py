@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import redis
 
+from pumice.agents.context import LARGEST_EVENT
 from pumice.logs import Outage, get_logger
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.redis_connection import Link
@@ -24,6 +25,8 @@ log = get_logger("pumice.events")
 
 CONTROL = "pumice:control"
 BACKLOG = 100_000
+SPARE = 65_536
+"""Bytes that an event has beyond what a turn sends in it."""
 
 PUBLISH_SCRIPT = """
 for i, stream in ipairs(KEYS) do
@@ -83,6 +86,22 @@ class Reply:
     finished: FinishedInteraction
 
 
+def _encoded(one: Event | Reply) -> bytes | None:
+    """An event or reply as JSON; None, and a line in the log, for one that would harm the others of its batch.
+
+    Nobody waits for ever for what is left out here: fronts look in Postgres.
+    """
+    try:
+        encoded = one.encode() if isinstance(one, Event) else orjson.dumps(one.finished.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        log.warning("not_published", what=type(one).__name__, error=type(error).__name__)
+        return None
+    if len(encoded) > LARGEST_EVENT + SPARE:
+        log.warning("not_published", what=type(one).__name__, bytes=len(encoded))
+        return None
+    return encoded
+
+
 class EventPublisher:
     """Publishes events and replies, in order, one round trip for all that gathered meanwhile.
 
@@ -110,19 +129,24 @@ class EventPublisher:
         self._link.close()
 
     def _publish(self, batch: list[Event | Reply]) -> None:
-        events = [one for one in batch if isinstance(one, Event)]
-        replies: dict[str, list[dict[str, Any]]] = {}
+        keys: list[str] = []
+        frames: list[bytes] = []
+        replies: dict[str, list[bytes]] = {}
         for one in batch:
-            if isinstance(one, Reply):
-                replies.setdefault(one.front_id, []).append(one.finished.encode())
+            encoded = _encoded(one)
+            if encoded is None:
+                continue
+            if isinstance(one, Event):
+                keys.append(stream_key(one.agent_id, one.session_id))
+                frames.append(encoded)
+            else:
+                replies.setdefault(one.front_id, []).append(encoded)
         try:
             commands: list[tuple[Any, ...]] = []
-            if events:
-                keys = [stream_key(one.agent_id, one.session_id) for one in events]
-                frames = (one.encode() for one in events)
+            if keys:
                 commands.append(("EVAL", PUBLISH_SCRIPT, len(keys), *keys, *self._kept, *frames))
             for front_id, documents in replies.items():
-                commands.append(("PUBLISH", front_channel(front_id), orjson.dumps(documents)))
+                commands.append(("PUBLISH", front_channel(front_id), b"[" + b",".join(documents) + b"]"))
             self._link.run(commands)
             self._away.ends()
         except (redis.RedisError, OSError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+from pumice.agents.boundary import run_forever
 from pumice.agents.turn import drive
 
 T = TypeVar("T")
@@ -74,6 +75,6 @@ def _shared_loop() -> asyncio.AbstractEventLoop:
         if not _loops:
             loop = asyncio.new_event_loop()
             loop.set_default_executor(_threads)
-            threading.Thread(target=loop.run_forever, name="pumice-loop", daemon=True).start()
+            threading.Thread(target=run_forever, args=[loop], name="pumice-loop", daemon=True).start()
             _loops.append(loop)
         return _loops[0]

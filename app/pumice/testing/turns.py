@@ -65,7 +65,7 @@ class Turns:
         except TimeoutError as error:
             failure = failure_of(error, handler.policy if handler else None, one.attempts + 1, timed_out=True)
             return Outcome(work, failure.status, failure=failure)
-        except Exception as error:
+        except BaseException as error:
             raised.append(error)
             return Outcome(work, "failed", failure=failure_of(error, attempt=one.attempts + 1))
         finally:

@@ -7,6 +7,7 @@ from pumice.agents.context import new_id
 from pumice.agents.deliveries import (
     DELIVERY_HEADERS,
     IDEMPOTENCY_KEY,
+    Caller,
     check_body,
     dedupe_key,
     find_hook,
@@ -16,6 +17,7 @@ from pumice.agents.deliveries import (
 from pumice.agents.requests import Request
 from pumice.agents.spec import AgentSpec, Hook
 from pumice.sessions.accept import NewInteraction, temporary_session_id
+from pumice.web.hooks.author_code import AuthorCode
 from pumice.web.http.front import Front
 from pumice.web.http.request_log import SESSION
 from pumice.web.http.responses import accept_and_wait, accepted_response, hook_response, prefers_async
@@ -28,11 +30,12 @@ VARIABLES = {name: "HTTP_" + name.upper().replace("-", "_") for name in (*DELIVE
 def hooks_blueprint(front: Front) -> Blueprint:
     """The hook route."""
     blueprint = Blueprint("hooks", __name__)
+    call = AuthorCode()
 
     @blueprint.route("/v1/agents/<agent_id>/hooks/<name>", methods=["GET", "POST"])
     def receive(agent_id: str, name: str) -> Response:
         spec = front.agent(agent_id)
-        return _receive(front, spec, find_hook(spec, name, request.method), _frozen())
+        return _receive(front, spec, find_hook(spec, name, request.method), _frozen(), call)
 
     return blueprint
 
@@ -50,9 +53,9 @@ def _frozen() -> Request:
     return frozen
 
 
-def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Response:
-    verify(hook, frozen)
-    selected = select_session(hook, frozen)
+def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request, call: Caller) -> Response:
+    verify(hook, frozen, call)
+    selected = select_session(hook, frozen, call)
     at_once = hook.accepts or prefers_async()
     wanted = NewInteraction(
         id=new_id(),
@@ -62,7 +65,7 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
         name=hook.name,
         payload=orjson.dumps(frozen.encode()).decode(),
         body=frozen.body or None,
-        dedupe=dedupe_key(hook, frozen, _header),
+        dedupe=dedupe_key(hook, frozen, _header, call),
         temporary=selected is None,
         reply_to=None if at_once else front.front_id,
     )
