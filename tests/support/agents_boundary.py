@@ -26,12 +26,12 @@ class UnspeakableError(Exception):
 class LiarError(Exception):
     """Says that it is something else, and raises when asked what."""
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise Panic("class")
 
     @property
-    def __notes__(self) -> Any:  # type: ignore[misc]
+    def __notes__(self) -> Any:  # type: ignore[override]
         raise Panic("notes")
 
 

@@ -1,6 +1,5 @@
-"""How a message becomes a call on one of the pool's threads: direct, without what Celery puts between.
+"""How a message becomes a call: a wake goes to the scheduler, anything else to one of the pool's threads.
 
-from pumice.logs import get_logger
 Celery makes a request object for each message, keeps it in its registers of reserved and active requests, sends
 signals about it and traces its run for a result backend. A wake needs none of that: Postgres knows what is under way.
 Left out, a lone chat costs a worker a tenth less (see docs/decisions.md). A task says so by
@@ -51,6 +50,27 @@ class _Threads:
         finally:
             with self._lock:
                 self._under_way -= 1
+
+
+def scheduled(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
+    """The handler of wakes. They are acknowledged at once: Postgres knows what they are for."""
+    if app.settings.runs_stock("celery") or not isinstance(
+        getattr(consumer.pool, "executor", None), ThreadPoolExecutor
+    ):
+        return default(task, app, consumer)  # type: ignore[no-any-return]
+    from pumice_workers.celery_app import process  # noqa: PLC0415 (it imports the tasks, which name this)
+
+    errors = consumer.connection_errors
+
+    def handle(message: Any, _body: Any, _ack: Any, _reject: Any, _callbacks: Any) -> None:
+        message.ack_log_error(log, errors)
+        try:
+            (keys,), _, _ = message.payload
+        except (TypeError, ValueError) as error:
+            raise InvalidTaskError(str(error)) from error
+        process.runtime().run_sessions(keys, message.delivery_info.get("routing_key", "hooks"))
+
+    return handle
 
 
 def direct(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:

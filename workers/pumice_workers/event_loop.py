@@ -21,10 +21,9 @@ class LoopThreads(ThreadPoolExecutor):
 
 
 class EventLoop:
-    """One asyncio loop in a daemon thread. At most `limit` coroutines run on it; `spawn` waits for a place."""
+    """One asyncio loop in a daemon thread, with up to `threads` threads for what is not async."""
 
-    def __init__(self, limit: int, threads: int) -> None:
-        self._places = threading.BoundedSemaphore(limit)
+    def __init__(self, threads: int) -> None:
         self._loop = asyncio.new_event_loop()
         self._executor = LoopThreads(threads, thread_name_prefix="pumice-loop")
         self._loop.set_default_executor(self._executor)
@@ -32,8 +31,7 @@ class EventLoop:
         threading.Thread(target=run_forever, args=[self._loop], name="pumice-loop", daemon=True).start()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine on the loop. Waits while `limit` are running: that is the worker's backpressure."""
-        self._places.acquire()
+        """Run a coroutine on the loop."""
 
         def start() -> None:
             task = self._loop.create_task(coroutine, context=contextvars.Context())
@@ -52,6 +50,5 @@ class EventLoop:
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        self._places.release()
         if not task.cancelled() and task.exception() is not None:
             self._loop.call_exception_handler({"message": "a session's run failed", "exception": task.exception()})

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,9 +15,14 @@ from pumice.sessions.claim import ClaimedSession
 from pumice.sessions.commit import SessionCommit
 from pumice.sessions.leases import Lease
 from pumice_workers.event_loop import EventLoop
+from pumice_workers.scheduler import Slot
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for an interaction that the agent has no handler for."""
+
+
+UNSTARTED = 5.0
+"""Seconds after its claim in which a run that is for the event loop gets its task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class SessionRun:
 
     __slots__ = (
         "_commits", "_interrupted_by", "_lock", "_lost", "_started", "_submitted", "_task", "_turn", "_turn_task",
-        "_woken", "claimed", "live",
+        "_woken", "claimed", "gives_way", "live", "slot",
     )  # fmt: skip
 
     def __init__(self, claimed: ClaimedSession, live: LiveSession, woken: float, interrupted_by: str | None) -> None:
@@ -56,6 +62,8 @@ class SessionRun:
         self._task: asyncio.Task[None] | None = None
         self._turn_task: asyncio.Task[Outcome] | None = None
         self._lock = threading.Lock()
+        self.gives_way = False
+        self.slot: Slot | None = None
 
     @property
     def lease(self) -> Lease:
@@ -76,6 +84,24 @@ class SessionRun:
     def is_submitted(self) -> bool:
         """Whether the last turn was submitted: the lease goes back with its commit."""
         return self._submitted
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was claimed."""
+        return time.monotonic() - self._woken
+
+    def is_driven(self, now: float) -> bool:
+        """Whether a thread or task is at it, or its commit is under way; only then is its lease worth renewing."""
+        if self._submitted or now - self._woken < UNSTARTED:
+            return True
+        if self._task is not None:
+            return not self._task.done()
+        return self.slot is None or not self.slot.lost
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether a task on the event loop runs it."""
+        return self._task is not None
 
     @property
     def interrupted_by(self) -> str | None:
@@ -158,17 +184,30 @@ class SessionRuns:
     def __init__(self) -> None:
         self._runs: dict[Lease, SessionRun] = {}
         self._changed = threading.Condition()
+        self._on_loop: dict[Lease, str] = {}
+        self._by_agent: Counter[str] = Counter()
 
-    def add(self, run: SessionRun) -> None:
-        """Note a run."""
+    def add(self, run: SessionRun, *, on_loop: bool = False) -> None:
+        """Note a run, and whether it takes a place on the event loop."""
         with self._changed:
             self._runs[run.lease] = run
+            if on_loop:
+                self._on_loop[run.lease] = run.key[0]
+                self._by_agent[run.key[0]] += 1
 
-    def remove(self, run: SessionRun) -> None:
-        """Forget a run."""
+    def remove(self, run: SessionRun) -> bool:
+        """Forget a run. Returns whether a place on the event loop is free now."""
         with self._changed:
             self._runs.pop(run.lease, None)
+            agent_id = self._on_loop.pop(run.lease, None)
+            if agent_id is not None:
+                self._by_agent[agent_id] -= 1
             self._changed.notify_all()
+            return agent_id is not None
+
+    def room_on_loop(self, agent_id: str, limit: int) -> int:
+        """How many more of an agent's sessions may take a place on the loop: as many as are free, less its own."""
+        return limit - len(self._on_loop) - self._by_agent[agent_id]
 
     def __iter__(self) -> Iterator[SessionRun]:
         with self._changed:

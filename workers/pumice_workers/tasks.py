@@ -1,16 +1,17 @@
 """The Celery tasks."""
 
 from datetime import datetime
+from typing import Any
 
 from pumice.messaging.wakes import FAN_OUT, RUN_SESSIONS
 from pumice.sessions.ticks import Tick
 from pumice_workers.celery_app import celery, process
 
 
-@celery.task(name=RUN_SESSIONS, Strategy="pumice_workers.direct_strategy:direct")
-def run_sessions(keys: list[list[str]]) -> None:
+@celery.task(name=RUN_SESSIONS, bind=True, Strategy="pumice_workers.direct_strategy:scheduled")
+def run_sessions(self: Any, keys: list[list[str]]) -> None:
     """Run what is due in these sessions, given as `[agent_id, session_id]`."""
-    process.runtime().run_sessions(keys)
+    process.runtime().run_sessions(keys, (self.request.delivery_info or {}).get("routing_key", "hooks"))
 
 
 @celery.task(name=FAN_OUT, Strategy="pumice_workers.direct_strategy:direct")

@@ -2,8 +2,8 @@
 
 A wake's sessions are claimed together. Sessions whose turns need the event loop are handed to it and run there side by
 side; the others run here, one after the other. What is finished goes to the committer; when all of it is committed,
-sessions that had more work than one claim takes are claimed again, and the others are looked at once more (`recheck`):
-wakes for what arrived meanwhile found them leased.
+sessions that had more work than one claim takes, or more than their share of time, queue again; the others are looked
+at once more (`recheck`): wakes for what arrived meanwhile found them leased.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
-from pumice.messaging.wakes import QUEUE_OF_KIND
+from pumice.messaging.wakes import QUEUE_OF_KIND, Wake
 from pumice.sessions.claim import Wanted, claim
 from pumice.sessions.leases import announce, release, wake_soon
 from pumice_workers.committer import Finished
 from pumice_workers.probation import ProbationGate
+from pumice_workers.scheduler import BUDGET, Scheduler
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun, SessionRuns
 from pumice_workers.turn_runner import TurnRunner
@@ -29,6 +30,8 @@ TURNS_PER_CLAIM = 400
 """Interactions that one claim takes at the most, over all its sessions: what bounds a worker's memory."""
 LEAST_TURNS = 4
 COMMIT_WAIT = 90.0
+LONG_BUDGET = 1.0
+"""Seconds that a session has where there is no scheduler to say whether others wait: in a prefork pool's child."""
 LOOP_GRACE = 5.0
 """Seconds past its limit that an async turn has to end by itself before it is abandoned."""
 
@@ -46,19 +49,25 @@ class WakeRunner:
         self._store_away = Outage(log, "postgres")
         self.worker_id = 0
         self.stopping = False
+        self.scheduler: Scheduler | None = None
         self.runs = SessionRuns()
         self.waiting: set[WaitingSessions] = set()
 
-    def run_wake(self, keys: Sequence[Sequence[str]]) -> None:
-        """Run what is due in the sessions named, as `(agent_id, session_id)`. Failures are logged: rescue retries."""
+    def run_wake(self, queue: str, keys: Sequence[Sequence[str]]) -> None:
+        """Run what is due in these sessions, given as `(agent_id, session_id)`. One with more to do queues again.
+
+        Failures are logged: rescue retries.
+        """
         known = self._services.registry
         limit = max(TURNS_PER_CLAIM // (len(keys) or 1), LEAST_TURNS)
         wanted = [self._wanted(agent_id, session_id, limit) for agent_id, session_id in keys if agent_id in known]
+        if not wanted:
+            return
+        if self.stopping:
+            self.leave_to_others([(one.agent_id, one.session_id) for one in wanted])
+            return
         try:
-            while wanted and not self.stopping:
-                wanted = self._run_once(wanted)
-            if wanted:
-                self._leave_to_others([(one.agent_id, one.session_id) for one in wanted])
+            self._run_once(queue, wanted)
         except StoreAwayError as error:
             self._store_away.begins(error=error, meanwhile="rescue wakes the sessions again")
 
@@ -66,13 +75,13 @@ class WakeRunner:
         one_by_one = self._services.registry[agent_id].cls.on_busy != "queue"
         return Wanted(agent_id, session_id, 1 if one_by_one else limit)
 
-    def _run_once(self, wanted: Sequence[Wanted]) -> list[Wanted]:
-        """Claim and run. Returns the sessions that had as much work as one claim takes."""
+    def _run_once(self, queue: str, wanted: Sequence[Wanted]) -> None:
+        """Claim and run. Sessions that have more to do queue again; the others are looked at once more."""
         on_loop, here = self._claim(wanted)
         for run in on_loop:
-            self._services.loop.spawn(self._run_async(run))
+            self._services.loop.spawn(self._run_async(run, queue))
         if not here:
-            return []
+            return
         batch = WaitingSessions(here)
         self.waiting.add(batch)
         started = []
@@ -81,17 +90,31 @@ class WakeRunner:
                 started.append((run_next, self._run_sync(run_next, batch)))
         finally:
             self.waiting.discard(batch)
+            if batch.waiting:  # something left this thread that nothing should
+                self.hand_back(list(batch.waiting))
         self._services.committer.flush()
         held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.is_lost]
-        limits = {(one.agent_id, one.session_id): one for one in wanted}
-        full, others = [], []
-        for run in held:
-            if len(run.claimed.work) >= limits[run.key].limit:
-                full.append(limits[run.key])
-            else:
-                others.append(run.key)
-        self._services.recheck.add(others)
-        return full
+        limits = {(one.agent_id, one.session_id): one.limit for one in wanted}
+        more = [run.key for run in held if run.gives_way or len(run.claimed.work) >= limits[run.key]]
+        self._queue_again(queue, more)
+        self._services.recheck.add(run.key for run in held if run.key not in more)
+
+    def _queue_again(self, queue: str, keys: Sequence[tuple[str, str]]) -> None:
+        """Have sessions run again after what waits already."""
+        if not keys:
+            return
+        if self.stopping:
+            self.leave_to_others(keys)
+        elif self.scheduler is not None:
+            self.scheduler.put(queue, keys)
+        else:
+            self._services.wakes.wake(Wake(queue, *key) for key in keys)
+
+    def _gives_way(self, run: SessionRun) -> bool:
+        """Whether a session has had its share and others wait. Its lease then goes back, and it queues again."""
+        if self.scheduler is None:
+            return run.age > LONG_BUDGET
+        return run.age > BUDGET and self.scheduler.is_contended
 
     def _claim(self, wanted: Sequence[Wanted]) -> tuple[list[SessionRun], list[SessionRun]]:
         """Claim the sessions. Returns the runs for the event loop and those for this thread."""
@@ -113,8 +136,9 @@ class WakeRunner:
             live = self._turns.live(one)
             interrupts = live.spec.cls.on_busy == "interrupt"
             run = SessionRun(one, live, now, one.newer_chat if interrupts else None)
-            self.runs.add(run)
-            (on_loop if _needs_loop(run) else here).append(run)
+            is_async = _needs_loop(run)
+            self.runs.add(run, on_loop=is_async)
+            (on_loop if is_async else here).append(run)
         return on_loop, here
 
     def _run_sync(self, run: SessionRun, batch: WaitingSessions) -> threading.Event:
@@ -130,18 +154,20 @@ class WakeRunner:
             if run.is_lost or not self._may_start(run, one):
                 self._gate.leave(run)
                 break
+            run.slot = self.scheduler.touch() if self.scheduler is not None else None
             run.start(one, run.live.spec.handler(one.kind, one.name))
             outcome = self._turns.on_thread(run, one)
             self._gate.leave(run)
             if not run.end():
                 break
-            last = place == len(work) - 1
+            run.gives_way = place < len(work) - 1 and self._gives_way(run)
+            last = run.gives_way or place == len(work) - 1
             if self._submit(run, outcome, settle, last=last, flushes=last and not batch.waiting):
                 return over
         settle(False)
         return over
 
-    async def _run_async(self, run: SessionRun) -> None:
+    async def _run_async(self, run: SessionRun, queue: str) -> None:
         """Run a session's turns on the event loop, wait for their commit, and look once more."""
         loop = asyncio.get_running_loop()
         committed: asyncio.Future[bool] = loop.create_future()
@@ -161,19 +187,29 @@ class WakeRunner:
                 run.start(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
                 outcome = await self._turns.on_loop(run, one)
                 self._gate.leave(run)
-                if not run.end() or self._submit(run, outcome, settle, last=place == len(work) - 1):
+                run.gives_way = place < len(work) - 1 and self._gives_way(run)
+                last = run.gives_way or place == len(work) - 1
+                if not run.end() or self._submit(run, outcome, settle, last=last):
                     break
             if not run.is_lost and await committed and not self.stopping:
-                self._services.recheck.add([run.key])
+                if run.gives_way:
+                    self._queue_again(queue, [run.key])
+                else:
+                    self._services.recheck.add([run.key])
         finally:
             self._gate.leave(run)
-            if not committed.done() and not run.is_submitted:
-                self._settle(run, held=False)
+            if not run.is_submitted:
+                self._services.loop.spawn_in_thread(self.hand_back, [run])
 
     def _settle(self, run: SessionRun, held: bool) -> None:
         if not held:
             run.take_away()
-        self.runs.remove(run)
+        self.forget(run)
+
+    def forget(self, run: SessionRun) -> None:
+        """Note that a run is over."""
+        if self.runs.remove(run) and self.scheduler is not None:
+            self.scheduler.freed()
 
     def _may_start(self, run: SessionRun, work: Work) -> bool:
         """Announce a suspect's turn and wait for its place. Returns false when the lease is lost."""
@@ -205,6 +241,8 @@ class WakeRunner:
     def hand_back(self, runs: Sequence[SessionRun]) -> None:
         """Give leases back without a turn and wake their sessions again, for other workers."""
         mine = [run for run in runs if run.take_away()]
+        for run in runs:
+            self.forget(run)
         if not mine:
             return
         try:
@@ -212,15 +250,13 @@ class WakeRunner:
                 release(store, [run.lease for run in mine])
         except StoreAwayError as error:
             log.warning("hand_back_failed", sessions=len(mine), error=error)
-        for run in mine:
-            self.runs.remove(run)
         keys = [run.key for run in mine]
         if self.stopping:
-            self._leave_to_others(keys)
+            self.leave_to_others(keys)
         else:
             self._services.wakes.spread(keys, QUEUE_OF_KIND[mine[0].claimed.work[0].kind])
 
-    def _leave_to_others(self, keys: Sequence[tuple[str, str]]) -> None:
+    def leave_to_others(self, keys: Sequence[tuple[str, str]]) -> None:
         """Have rescue wake sessions that this process, which is stopping, does not run: it could take its own wakes."""
         try:
             with self._services.connections.borrow() as store:

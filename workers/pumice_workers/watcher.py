@@ -1,6 +1,7 @@
 """The watcher: one thread that renews leases, ends turns past their limit, and spreads wakes that take too long."""
 
 import os
+import sys
 import threading
 import time
 
@@ -32,6 +33,7 @@ class Watcher:
         self._renewed = time.monotonic()
         self._away = Outage(log, "renewal")
         self._stop = threading.Event()
+        self._starting_anew = False
 
     def start(self) -> None:
         """Start the thread."""
@@ -55,6 +57,10 @@ class Watcher:
                 while run := batch.take():
                     waiting.append(run)
                 self._runner.hand_back(waiting)
+        if (scheduler := self._runner.scheduler) is not None:
+            scheduler.look(now)
+            if scheduler.lost > scheduler.limit // 2:
+                self._start_anew(scheduler.lost)
         for run in self._runner.runs:
             if (work := run.overdue(now)) is not None:
                 self._abandon(run, work)
@@ -63,7 +69,8 @@ class Watcher:
             self._renew()
 
     def _renew(self) -> None:
-        runs = [run for run in self._runner.runs if not run.is_lost]
+        now = time.monotonic()
+        runs = [run for run in self._runner.runs if not run.is_lost and run.is_driven(now)]
         if not runs:
             return
         try:
@@ -93,18 +100,38 @@ class Watcher:
         log.warning("turn_abandoned", agent=run.key[0], session=run.key[1], interaction=work.id)
         changes = run.submit(outcome, last=True)
         self._services.committer.add(Finished(changes, lambda _held: self._next(run, work.kind)), urgent=True)
-        if not run.cancel(self._services.loop) and self._services.settings.worker_pool == "prefork":
+        if run.cancel(self._services.loop):
+            return
+        if self._runner.scheduler is not None and run.slot is not None:
+            self._runner.scheduler.lose(run.slot)
+        elif self._services.settings.worker_pool == "prefork":
             threading.Thread(target=self._end_process, name="pumice-end", daemon=True).start()
 
     def _next(self, run: SessionRun, kind: str) -> None:
-        self._runner.runs.remove(run)
+        self._runner.forget(run)
         self._services.wakes.wake([Wake.of(*run.key, kind)])
+
+    def _start_anew(self, lost: int) -> None:
+        """Too many threads are lost in handlers that never return: run this program again, in this very process."""
+        if not self._starting_anew:
+            self._starting_anew = True
+            log.error("worker_starts_anew", lost=lost)
+            threading.Thread(target=self._replace_process, name="pumice-anew", daemon=True).start()
+
+    def _replace_process(self) -> None:
+        self._runner.stopping = True
+        self._let_go()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (its own command line)
 
     def _end_process(self) -> None:
         """A stuck thread can't be ended, but a child of the prefork pool can: Celery starts another."""
+        self._let_go()
+        os._exit(1)
+
+    def _let_go(self) -> None:
+        """Hand everything back to other workers, and finish what was begun."""
         left = [run for run in self._runner.runs if not run.is_lost]
         self._runner.hand_back(left)
         self._services.committer.stop()
         self._services.events.stop()
         self._services.wakes.stop()
-        os._exit(1)

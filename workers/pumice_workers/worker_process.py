@@ -4,12 +4,15 @@ import gc
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 from pumice.agents.registry import load_agents
 from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
+from pumice.messaging.redis_transport import leave_unread
 from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher
 from pumice.messaging.writers import Message
 from pumice.sessions.connections import StoreConnection, StoreConnections
@@ -20,6 +23,7 @@ from pumice_workers.control_listener import ControlListener
 from pumice_workers.event_loop import EventLoop
 from pumice_workers.recheck import Recheck
 from pumice_workers.rescue_loop import RescueLoop
+from pumice_workers.scheduler import Scheduler
 from pumice_workers.services import Services
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
@@ -32,6 +36,10 @@ SWITCH_INTERVAL = 0.001
 GARBAGE = 20_000, 20, 50
 """When Python looks for cyclic garbage. A wake of a hundred sessions makes thousands of objects that all live until its
 commit: at Python's own thresholds (700, 10, 10), scanning them took a third of a worker's time in a fan-out."""
+MOST_WAITING = 4_000
+"""Sessions that wait here for one queue, beyond which it is not read: what is left there, other workers may take."""
+ANY = 1_000_000
+"""Room without a limit of its own."""
 MOST_INSTEAD = 1_000
 """Wakes that may wait to be run here while the broker is away."""
 
@@ -48,15 +56,19 @@ class WorkerProcess:
         self.events = EventPublisher(settings)
         self.committer = Committer(settings, self.events, self.wakes)
         connections = StoreConnections(settings, min(CLAIM_CONNECTIONS, settings.worker_concurrency), durable=False)
-        loop = EventLoop(settings.worker_async_limit, settings.worker_concurrency)
+        loop = EventLoop(settings.worker_async_limit)
         self.recheck = Recheck(settings, self.wakes.wake)
         self.services = Services(
             settings, self.registry, connections, self.committer, self.events, self.wakes, self.recheck, loop
         )
         self.runner = WakeRunner(self.services)
+        if settings.worker_pool != "prefork":
+            self.runner.scheduler = scheduler = Scheduler(settings.worker_concurrency, self._run_wake, self._room)
+            leave_unread(lambda queue: scheduler.waiting(queue) > MOST_WAITING)
         self.watcher = Watcher(self.services, self.runner)
         self.control = ControlListener(self.services, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self._on_loop = {one for one, spec in self.registry.items() if spec.may_need_loop}
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_store = StoreConnection(settings)
@@ -73,10 +85,22 @@ class WorkerProcess:
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
 
-    def run_sessions(self, keys: list[list[str]]) -> None:
-        """Run the sessions of a wake."""
+    def run_sessions(self, keys: list[list[str]], queue: str) -> None:
+        """Run the sessions of a wake that came in `queue`: on the scheduler's threads or, in a prefork child, here."""
+        if self.runner.scheduler is None:
+            self._run_wake(queue, keys)
+        else:
+            self.runner.scheduler.put(queue, keys)
+
+    def _run_wake(self, queue: str, keys: Sequence[Sequence[str]]) -> None:
         self.rescue.ready.wait()
-        self.runner.run_wake(keys)
+        self.runner.run_wake(queue, keys)
+
+    def _room(self, agent_id: str) -> int:
+        """How many of an agent's sessions may begin now."""
+        if agent_id not in self._on_loop:
+            return ANY
+        return self.runner.runs.room_on_loop(agent_id, self.settings.worker_async_limit)
 
     def fan_out(self, tick: Tick) -> None:
         """Fan a tick out, page by page, waking each page's sessions."""
@@ -98,10 +122,13 @@ class WorkerProcess:
 
     def _run_instead(self, messages: list[Message]) -> None:
         """Run here what the broker does not take. What finds no place is woken again by rescue."""
-        for _, task, arguments in messages:
+        for queue, task, arguments in messages:
             if not self.runner.stopping and self._places.acquire(blocking=False):
-                run = self.run_sessions if task == RUN_SESSIONS else self._fan_out_named
-                self._instead.submit(run, *arguments).add_done_callback(lambda _: self._places.release())
+                if task == RUN_SESSIONS:
+                    call = partial(self.run_sessions, arguments[0], queue)
+                else:
+                    call = partial(self._fan_out_named, *arguments)
+                self._instead.submit(call).add_done_callback(lambda _: self._places.release())
 
     def _fan_out_named(self, agent_id: str, job: str, scheduled_for: str) -> None:
         self.fan_out(Tick(agent_id, job, datetime.fromisoformat(scheduled_for)))
@@ -109,6 +136,8 @@ class WorkerProcess:
     def stop(self) -> bool:
         """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
         self.runner.stopping = True
+        if self.runner.scheduler is not None and (waiting := self.runner.scheduler.stop()):
+            self.runner.leave_to_others(waiting)
         self._instead.shutdown(wait=False, cancel_futures=True)
         finished = self.runner.runs.wait_empty(self.settings.shutdown_timeout)
         if not finished:
@@ -123,4 +152,4 @@ class WorkerProcess:
         self.rescue.stop()
         self.events.stop()
         self.wakes.stop()
-        return finished
+        return finished and not (self.runner.scheduler and self.runner.scheduler.lost)

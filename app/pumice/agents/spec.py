@@ -97,6 +97,12 @@ class AgentSpec:
             return self.jobs.get(name or "")
         return self.methods.get(name or "")
 
+    @property
+    def may_need_loop(self) -> bool:
+        """Whether any of its turns runs on the event loop."""
+        handlers = [*self.hooks.values(), *self.jobs.values(), *self.methods.values()]
+        return any(self.needs_loop(handler) for handler in handlers)
+
     def needs_loop(self, handler: Handler) -> bool:
         """Whether a turn of this handler runs on the event loop."""
         return handler.is_async or self.methods["setup"].is_async or self.methods["on_error"].is_async

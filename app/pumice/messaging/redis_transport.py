@@ -6,7 +6,7 @@ unacknowledged messages in memory only, which is what prefetch needs, and reuses
 through Celery's `broker_transport`, by the consumer; for brokers other than Redis kombu's own transports are used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -55,6 +55,7 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
     QoS = CountingQoS
     _shared_client: Any = None
     _reads = True
+    _is_narrowed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,8 +68,14 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
             self._in_poll.disconnect()
 
     def _brpop_start(self, timeout: Any = None) -> None:
-        if self._reads:
-            super()._brpop_start(timeout)
+        """Begin the blocking read of the queues to be read now; if there are none, kombu asks again within a second."""
+        if not self._reads:
+            return
+        read = [queue for queue in self.active_queues if not _unread(queue)]
+        if len(read) < len(self.active_queues) or self._is_narrowed:
+            self._queue_cycle.update(read)
+            self._is_narrowed = len(read) < len(self.active_queues)
+        super()._brpop_start(timeout)
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -88,6 +95,19 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
 
 _channels: WeakSet[UntrackedChannel] = WeakSet()
 """The channels of this process."""
+
+
+def leave_unread(unread: Callable[[str], bool]) -> None:
+    """Have the queues of which `unread` says so not read for as long as it does."""
+    global _unread  # noqa: PLW0603 (one consumer in a process, which Celery makes)
+    _unread = unread
+
+
+def _read_all(_queue: str) -> bool:
+    return False
+
+
+_unread: Callable[[str], bool] = _read_all
 
 
 def stop_reading() -> None:
