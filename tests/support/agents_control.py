@@ -128,6 +128,25 @@ class Stuck(Agent):
         return f"{os.getpid()} {self.interaction.attempt}"
 
 
+class Blocking(Agent):
+    """Is declared async, and does not await."""
+
+    class State(Agent.State):
+        turns: int = 0
+
+    state: State
+
+    @handler(timeout=20)
+    async def reply(self, messages):
+        self.state.turns += 1
+        _, _, gate = messages[-1].text.partition("block:")
+        if gate:
+            pass_gate(gate)
+        else:
+            await asyncio.sleep(0.2)
+        return f"{os.getpid()} turn {self.state.turns}"
+
+
 class Rejecting(Echo):
     """One chat at a time."""
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextvars
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import FrameType
 from typing import Any, TypeVar
 
 from pumice.agents.boundary import run_forever, without_stop_iteration
@@ -28,7 +30,9 @@ class EventLoop:
         self._executor = LoopThreads(threads, thread_name_prefix="pumice-loop")
         self._loop.set_default_executor(self._executor)
         self._tasks: set[asyncio.Task[None]] = set()
-        threading.Thread(target=run_forever, args=[self._loop], name="pumice-loop", daemon=True).start()
+        self._asked: float | None = None
+        self._thread = threading.Thread(target=run_forever, args=[self._loop], name="pumice-loop", daemon=True)
+        self._thread.start()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine on the loop."""
@@ -47,6 +51,28 @@ class EventLoop:
     def cancel(self, task: "asyncio.Task[Any]") -> None:
         """Cancel a coroutine that runs on the loop."""
         self._loop.call_soon_threadsafe(task.cancel)
+
+    @property
+    def frame(self) -> FrameType | None:
+        """What the loop's thread executes just now."""
+        return sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 (documented, for such uses)
+
+    @property
+    def current_task(self) -> "asyncio.Task[Any] | None":
+        """The task that the loop is in just now, seen from another thread."""
+        return asyncio.current_task(self._loop)
+
+    def blocked_for(self, now: float, *, busy: bool) -> float:
+        """For how many seconds the loop has owed a sign of life at `now`; asks for the next one if it is `busy`."""
+        if self._asked is not None:
+            return now - self._asked
+        if busy:
+            self._asked = now
+            self._loop.call_soon_threadsafe(self._give_sign)
+        return 0.0
+
+    def _give_sign(self) -> None:
+        self._asked = None
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -77,6 +77,13 @@ class _Queue:
         self.known.difference_update(taken)
         return taken
 
+    def take_out(self, agents: Iterable[str]) -> list[Key]:
+        """Take everything of these agents."""
+        taken = [key for agent_id in agents for wake in self.wakes.pop(agent_id, ()) for key in wake]
+        self.turns = deque(agent_id for agent_id in self.turns if agent_id in self.wakes)
+        self.known.difference_update(taken)
+        return taken
+
 
 class Scheduler:
     """Wakes that wait, and the threads that run them. Safe for threads."""
@@ -162,6 +169,11 @@ class Scheduler:
         """Note that an agent may have room again."""
         with self._changed:
             self._staff()
+
+    def take_out(self, agents: Iterable[str]) -> dict[str, list[Key]]:
+        """Take what waits of these agents out, by queue, for other workers."""
+        with self._changed:
+            return {name: queue.take_out(agents) for name, queue in self._queues.items()}
 
     def stop(self) -> list[Key]:
         """Start nothing more. Returns what waited."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pumice.agents.boundary import TurnScope
 from pumice.agents.live_session import LiveSession
 from pumice.agents.spec import Handler
 from pumice.agents.states import Kind
@@ -41,8 +42,8 @@ class SessionRun:
     """
 
     __slots__ = (
-        "_commits", "_interrupted_by", "_lock", "_lost", "_started", "_submitted", "_task", "_turn", "_turn_task",
-        "_woken", "claimed", "gives_way", "live", "slot",
+        "_commits", "_interrupted_by", "_lock", "_lost", "_scope", "_started", "_submitted", "_task", "_turn",
+        "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
     )  # fmt: skip
 
     def __init__(self, claimed: ClaimedSession, live: LiveSession, woken: float, interrupted_by: str | None) -> None:
@@ -61,6 +62,7 @@ class SessionRun:
         self._commits = 0
         self._task: asyncio.Task[None] | None = None
         self._turn_task: asyncio.Task[Outcome] | None = None
+        self._scope: TurnScope | None = None
         self._lock = threading.Lock()
         self.gives_way = False
         self.slot: Slot | None = None
@@ -154,9 +156,15 @@ class SessionRun:
         """Note the task that runs the session on the event loop."""
         self._task = task
 
-    def run_turn_as(self, task: "asyncio.Task[Outcome]") -> None:
-        """Note the task of the running turn."""
-        self._turn_task = task
+    def run_turn_as(self, task: "asyncio.Task[Outcome]", scope: TurnScope) -> None:
+        """Note the task of the running turn, and the scope in which its handlers spawn others."""
+        self._turn_task, self._scope = task, scope
+
+    def owns(self, task: object) -> bool:
+        """Whether this task runs the session, or was spawned by its handlers."""
+        if task is self._task or task is self._turn_task:
+            return True
+        return self._scope is not None and self._scope.has(task)
 
     def cancel(self, loop: EventLoop) -> bool:
         """Cancel the run's task. Returns false when it runs on a thread, which nothing can end."""
@@ -204,6 +212,16 @@ class SessionRuns:
                 self._by_agent[agent_id] -= 1
             self._changed.notify_all()
             return agent_id is not None
+
+    @property
+    def on_loop(self) -> int:
+        """How many runs have a place on the loop."""
+        return len(self._on_loop)
+
+    @property
+    def agents_on_loop(self) -> set[str]:
+        """The agents that have runs there."""
+        return set(self._on_loop.values())
 
     def room_on_loop(self, agent_id: str, limit: int) -> int:
         """How many more of an agent's sessions may take a place on the loop: as many as are free, less its own."""

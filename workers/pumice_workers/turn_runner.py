@@ -50,7 +50,7 @@ class TurnRunner:
         """
         scope = TurnScope()
         turn = scope.run(asyncio.get_running_loop(), self._turn(run, work))
-        run.run_turn_as(turn)
+        run.run_turn_as(turn, scope)
         try:
             outcome: Outcome = await turn
         except BaseException as error:

@@ -92,6 +92,8 @@ class WakeRunner:
             self.waiting.discard(batch)
             if batch.waiting:  # something left this thread that nothing should
                 self.hand_back(list(batch.waiting))
+        if self.scheduler is not None and started:
+            self.scheduler.measured(here[0].key[0], len(started), time.monotonic() - batch.started)
         self._services.committer.flush()
         held = [run for run, done in started if done.wait(COMMIT_WAIT) and not run.is_lost]
         limits = {(one.agent_id, one.session_id): one.limit for one in wanted}

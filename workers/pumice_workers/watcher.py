@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 
 from pumice.agents.failures import failure_of
 from pumice.agents.turn import Outcome, Work
@@ -11,13 +12,17 @@ from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.counters import add_counts
 from pumice.sessions.leases import renew
 from pumice_workers.committer import Finished
+from pumice_workers.loop_watch import LoopWatch
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun
 from pumice_workers.wake_runner import WakeRunner
 
 INTERVAL = 0.05
+COUNT_EVERY = 1.0
+"""Seconds between two times that counters are saved."""
 
 log = get_logger("pumice.watch")
 
@@ -34,6 +39,9 @@ class Watcher:
         self._away = Outage(log, "renewal")
         self._stop = threading.Event()
         self._starting_anew = False
+        self._loop_watch = LoopWatch(services.loop, runner, services.wakes, services.settings.lease_seconds)
+        self._counts: Counter[str] = Counter()
+        self._counted = 0.0
 
     def start(self) -> None:
         """Start the thread."""
@@ -60,13 +68,27 @@ class Watcher:
         if (scheduler := self._runner.scheduler) is not None:
             scheduler.look(now)
             if scheduler.lost > scheduler.limit // 2:
-                self._start_anew(scheduler.lost)
+                self._start_anew(f"{scheduler.lost} threads are lost in handlers that never return")
+        self._loop_watch.look(now, self._count, self._start_anew)
         for run in self._runner.runs:
             if (work := run.overdue(now)) is not None:
                 self._abandon(run, work)
         if now - self._renewed > self._every:
             self._renewed = now
             self._renew()
+        if self._counts and now - self._counted > COUNT_EVERY:
+            self._counted = now
+            self._save_counts()
+
+    def _count(self, name: str) -> None:
+        self._counts[name] += 1
+
+    def _save_counts(self) -> None:
+        counts, self._counts = self._counts, Counter()
+        try:
+            add_counts(self._store, counts)
+        except StoreAwayError:
+            self._counts.update(counts)
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -104,6 +126,7 @@ class Watcher:
             return
         if self._runner.scheduler is not None and run.slot is not None:
             self._runner.scheduler.lose(run.slot)
+            self._count("threads_lost")
         elif self._services.settings.worker_pool == "prefork":
             threading.Thread(target=self._end_process, name="pumice-end", daemon=True).start()
 
@@ -111,11 +134,13 @@ class Watcher:
         self._runner.forget(run)
         self._services.wakes.wake([Wake.of(*run.key, kind)])
 
-    def _start_anew(self, lost: int) -> None:
-        """Too many threads are lost in handlers that never return: run this program again, in this very process."""
+    def _start_anew(self, reason: str) -> None:
+        """Run this program again in this very process: what is lost in it can't be got back otherwise."""
         if not self._starting_anew:
             self._starting_anew = True
-            log.error("worker_starts_anew", lost=lost)
+            log.error("worker_starts_anew", reason=reason)
+            self._count("workers_anew")
+            self._save_counts()
             threading.Thread(target=self._replace_process, name="pumice-anew", daemon=True).start()
 
     def _replace_process(self) -> None:

@@ -49,6 +49,10 @@ class TurnScope:
         """Note a task that the turn's handlers spawned."""
         self._tasks.add(task)
 
+    def has(self, task: object) -> bool:
+        """Whether the turn's handlers spawned this task."""
+        return task in self._tasks
+
     def blame(self, error: BaseException, loop: asyncio.AbstractEventLoop) -> bool:
         """End the turn if one of its tasks raised this. Returns whether one did.
 

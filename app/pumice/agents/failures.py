@@ -49,10 +49,8 @@ class Failure:
 
     @property
     def where(self) -> str:
-        """Where it failed, as `file:line`: the innermost frame of the author's code, or of all when there is none."""
-        frames = FRAME.findall(self.traceback)
-        own = [frame for frame in frames if not any(place in frame[0] for place in ELSEWHERE)]
-        return ":".join((own or frames or [("?", "?")])[-1])
+        """Where it failed, as `file:line`."""
+        return author_place(self.traceback)
 
     @property
     def own_traceback(self) -> str:
@@ -75,6 +73,13 @@ class Failure:
             "traceback": self.traceback,
         }
         return document if self.problem is None else document | {"problem": self.problem}
+
+
+def author_place(text: str) -> str:
+    """The innermost frame of the author's code in a traceback, or of all when there is none, as `file:line`."""
+    frames = FRAME.findall(text)
+    own = [frame for frame in frames if not any(place in frame[0] for place in ELSEWHERE)]
+    return ":".join((own or frames or [("?", "?")])[-1])
 
 
 def failure_of(

@@ -87,6 +87,8 @@ class WakePublisher:
 
     def spread(self, keys: Sequence[tuple[str, str]], queue: str) -> None:
         """Have sessions that one wake held run by several workers: `SPREAD` messages, each of which may do the same."""
+        if not keys:
+            return
         size = -(-len(keys) // SPREAD)
         groups = [[list(key) for key in keys[start : start + size]] for start in range(0, len(keys), size)]
         self._flusher.add(*(TaskMessage(queue, RUN_SESSIONS, [group]) for group in groups))

@@ -13,6 +13,9 @@ DEAD = text("select agent_id, count(*) as dead from interactions where status = 
 WORKERS = text("select count(*) from workers where seen_at > now() - interval '10 seconds'")
 
 
+COUNTERS = text("select name, value from counters")
+
+
 @dataclass(frozen=True, slots=True)
 class QueueMeasure:
     """What of one kind waits for an agent: how much, and for how many seconds the oldest."""
@@ -25,11 +28,12 @@ class QueueMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What was measured: the queues, how many are dead by agent, and how many workers were seen lately."""
+    """What was measured: the queues, how many are dead by agent, how many workers were seen lately, and counters."""
 
     queues: list[QueueMeasure]
     dead: dict[str, int]
     workers: int
+    counters: dict[str, int]
 
 
 def check_ready(engine: Engine) -> None:
@@ -45,4 +49,6 @@ def measure(engine: Engine) -> Measures:
             QueueMeasure(row.agent_id, row.kind, row.waiting, float(row.oldest)) for row in connection.execute(QUEUED)
         ]
         dead = {row.agent_id: row.dead for row in connection.execute(DEAD)}
-        return Measures(queues, dead, connection.execute(WORKERS).scalar_one())
+        workers = connection.execute(WORKERS).scalar_one()
+        counters = {row.name: row.value for row in connection.execute(COUNTERS)}
+        return Measures(queues, dead, workers, counters)

@@ -195,3 +195,12 @@ class BeatRow(Base):
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     started_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class CounterRow(Base):
+    """A counter of what happened in any process, since the database was made."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger, server_default="0")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,6 +12,13 @@ from pumice.errors import StoreAway
 from pumice.sessions.metrics import check_ready, measure
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
+
+COUNTED = {
+    "threads_lost": "Threads of workers that were given up with a handler that never returned",
+    "loop_blocked": "Times that an async handler blocked its worker's event loop for more than a second",
+    "workers_anew": "Times that a worker started anew because too many threads, or its event loop, were lost",
+}
+"""Counters in Postgres and what they count."""
 
 
 def health_blueprint(front: Front) -> Blueprint:
@@ -65,3 +72,5 @@ class _StoreCollector:
             dead.add_metric([agent_id], count)
         workers.add_metric([], found.workers)
         yield from (waiting, oldest, dead, workers)
+        for name, what in COUNTED.items():
+            yield CounterMetricFamily(f"pumice_{name}", what, value=found.counters.get(name, 0))
