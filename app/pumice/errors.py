@@ -5,6 +5,9 @@
 
 from typing import Any
 
+OTHER_BODY = "came with another body before; send a new key with a new body"
+"""What is wrong with an Idempotency-Key that names another request."""
+
 
 class PumiceError(Exception):
     """Something went wrong in Pumice."""

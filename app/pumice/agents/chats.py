@@ -8,6 +8,9 @@ from pumice.agents.messages import decode_messages
 from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField, UnknownHook
 
+CHAT_SOURCE = "chat"
+"""Among what a chat's Idempotency-Key is looked for, in its session."""
+
 
 def chat_payload(spec: AgentSpec, body: Mapping[str, Any]) -> str:
     """The payload of a chat interaction, as JSON.
@@ -21,11 +24,3 @@ def chat_payload(spec: AgentSpec, body: Mapping[str, Any]) -> str:
     if history not in {"append", "replace"}:
         raise InvalidField("history", 'must be "append" or "replace"')
     return to_json({"messages": [one.encode() for one in messages], "history": history}, "messages")
-
-
-def chat_source(only: str | None) -> str:
-    """Among which chats a repeat is looked for; `only` is the one session that the client's token names, if it does.
-
-    A client with a session token must get no other session's answer.
-    """
-    return "chat" if only is None else f"chat:{only}"

@@ -7,6 +7,7 @@ from pumice.agents.context import new_id
 from pumice.agents.deliveries import (
     DELIVERY_HEADERS,
     IDEMPOTENCY_KEY,
+    body_fingerprint,
     check_body,
     dedupe_key,
     find_hook,
@@ -63,6 +64,8 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request) -> Resp
         payload=orjson.dumps(frozen.encode()).decode(),
         body=frozen.body or None,
         dedupe=dedupe_key(hook, frozen, _header),
+        unnamed=selected is None,
+        fingerprint=body_fingerprint(frozen, _header),
         temporary=selected is None,
         reply_to=None if at_once else front.front_id,
     )

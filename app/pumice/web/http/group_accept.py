@@ -60,9 +60,9 @@ class GroupAccept:
             for ticket, accepted in zip(batch, self._accept([ticket.wanted for ticket in batch]), strict=True):
                 ticket.accepted = accepted
             self._wakes.wake(
-                Wake.of(one.wanted.agent_id, one.wanted.session_id, one.wanted.kind)
+                Wake.of(one.wanted.agent_id, one.accepted.session_id, one.wanted.kind)
                 for one in batch
-                if one.accepted is not None and not one.accepted.duplicate
+                if one.accepted is not None and one.accepted.starts
             )
         except StoreAwayError as error:
             _fail(batch, StoreAway(str(error), retry_after=RETRY_AFTER))

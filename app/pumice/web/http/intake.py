@@ -7,6 +7,7 @@ import orjson
 import redis
 
 from pumice.agents.spec import AgentSpec
+from pumice.errors import OTHER_BODY, InvalidField
 from pumice.logs import Outage
 from pumice.messaging.events import CONTROL, Event, EventPublisher, Reply
 from pumice.messaging.redis_connection import connect
@@ -33,12 +34,18 @@ class Intake:
         self._control = connect(settings.redis_url)
 
     def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
-        """Accept durably. Raises `TooMany`, `Busy`, `StoreAway`; then nothing was written."""
+        """Accept durably. When this raises, nothing was written.
+
+        Raises `TooMany`, `Busy`, `StoreAway`, and `InvalidField` for an Idempotency-Key that came with another body.
+        """
         self._limits.enter(wanted.agent_id, wanted.session_id)
         try:
-            return self._accept(spec, wanted)
+            accepted = self._accept(spec, wanted)
         finally:
             self._limits.leave(wanted.agent_id, wanted.session_id)
+        if accepted.differs:
+            raise InvalidField("Idempotency-Key", OTHER_BODY)
+        return accepted
 
     def _accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         policy = spec.cls.on_busy
@@ -57,8 +64,8 @@ class Intake:
             outcome = accept_busy(
                 store, wanted, policy, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
             )
-        if not outcome.accepted.duplicate:
-            self._wakes.wake([Wake.of(wanted.agent_id, wanted.session_id, wanted.kind)])
+        if outcome.accepted.starts:
+            self._wakes.wake([Wake.of(wanted.agent_id, outcome.accepted.session_id, wanted.kind)])
             self.tell_finished(wanted.agent_id, wanted.session_id, outcome.superseded)
         return outcome.accepted
 

@@ -1,0 +1,45 @@
+"""Who is known by what, whose interaction ends, what counts as too much, and who is told what."""
+
+from tests.mutations.mutation import Mutation
+
+ACCEPT = "app/pumice/sessions/accept.py"
+REPEATS = "app/pumice/sessions/repeats.py"
+ON_PROCESSES = "tests/integration/test_repeats.py::"
+
+ROWS = (
+    Mutation(
+        proves="4",
+        file=ACCEPT,
+        old="    source, key = one.dedupe or (None, None)\n        body_at",
+        new="    source, key = None, None\n        body_at",
+        tests=("tests/integration/test_sessions_accept.py::test_a_delivery_that_comes_twice_in_one_batch",),
+    ),
+    Mutation(
+        proves="4",
+        file=REPEATS,
+        old="    and n.session_id = w.session_id and n.dedupe_key",
+        new="    and n.dedupe_key",
+        tests=("tests/integration/test_sessions_accept.py::test_any_batches_accept_each_delivery_once",),
+    ),
+    Mutation(
+        proves="4",
+        file=REPEATS,
+        old="and i.attempts = w.attempts order by",
+        new="and i.attempts < 0 order by",
+        tests=(f"{ON_PROCESSES}test_a_delivery_that_failed_runs_again_when_it_is_repeated",),
+    ),
+    Mutation(
+        proves="4",
+        file="app/pumice/web/http/intake.py",
+        old="        if accepted.differs:\n",
+        new="        if accepted.differs and not accepted.duplicate:\n",
+        tests=(f"{ON_PROCESSES}test_a_key_with_another_body_is_refused_whatever_became_of_the_first",),
+    ),
+    Mutation(
+        proves="4",
+        file="app/pumice/sessions/sweep.py",
+        old="    and (i.dedupe_key is null or i.accepted_at < now() - %(window)s * interval '1 second')\n",
+        new="",
+        tests=(f"{ON_PROCESSES}test_a_chat_without_a_session_is_recognised_after_its_session_is_over",),
+    ),
+)
