@@ -1,4 +1,4 @@
-"""A repeat is recognised in its session; one that names none, among those without one. A body has a fingerprint."""
+"""A repeat is recognised in its session, or among those without one; a commit can refuse itself."""
 
 from alembic import op
 
@@ -30,10 +30,15 @@ where dedupe_key is not null
 create unique index interactions_dedupe_unnamed on interactions (agent_id, dedupe_source, dedupe_key)
 where dedupe_unnamed
 """)
+    op.execute("""
+create function pumice_closed_meanwhile() returns boolean language plpgsql as $$
+begin raise exception 'a turn''s interaction was closed meanwhile' using errcode = 'PU001'; end $$
+""")
 
 
 def downgrade() -> None:
     """Of several sessions' deliveries with one id, the first keeps it."""
+    op.execute("drop function pumice_closed_meanwhile()")
     op.execute("drop index interactions_dedupe_unnamed")
     op.execute("drop index interactions_dedupe")
     op.execute("""

@@ -42,4 +42,24 @@ ROWS = (
         new="",
         tests=(f"{ON_PROCESSES}test_a_chat_without_a_session_is_recognised_after_its_session_is_over",),
     ),
+    Mutation(
+        proves="2",
+        file="app/pumice/sessions/commit.py",
+        old="= (select sum(turns) from held) then true",
+        new="<= (select sum(turns) from held) then true",
+        tests=(
+            "tests/integration/test_sessions_commit.py::test_a_turn_whose_interaction_was_closed_changes_nothing",
+            "tests/integration/test_sessions_commit.py::test_a_commit_that_closes_meanwhile_lets_go_of_the_session",
+        ),
+    ),
+    Mutation(
+        proves="2",
+        file="workers/pumice_workers/committer.py",
+        old=" if one.cut is None}",
+        new="}",
+        tests=(
+            "tests/integration/test_committer.py::"
+            "test_turns_before_a_closed_one_are_committed_and_told_and_the_rest_is_woken",
+        ),
+    ),
 )
