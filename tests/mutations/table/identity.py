@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 
 ACCEPT = "app/pumice/sessions/accept.py"
 REPEATS = "app/pumice/sessions/repeats.py"
+COMMITTER = "tests/integration/test_committer.py::"
 ON_PROCESSES = "tests/integration/test_repeats.py::"
 
 ROWS = (
@@ -57,9 +58,16 @@ ROWS = (
         file="workers/pumice_workers/committer.py",
         old=" if one.cut is None}",
         new="}",
+        tests=(f"{COMMITTER}test_turns_before_a_closed_one_are_committed_and_told_and_the_rest_is_woken",),
+    ),
+    Mutation(
+        proves="2",
+        file="app/pumice/sessions/running.py",
+        old="    if announced:\n",
+        new="    if announced and not could:\n",
         tests=(
-            "tests/integration/test_committer.py::"
-            "test_turns_before_a_closed_one_are_committed_and_told_and_the_rest_is_woken",
+            "tests/integration/test_running.py::test_the_one_that_runs_is_cancelled",
+            "tests/integration/test_running.py::test_the_one_that_runs_is_not_dropped_for_a_newer_chat",
         ),
     ),
 )
