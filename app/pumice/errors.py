@@ -190,6 +190,12 @@ class Internal(Problem):
     status, slug = 500, "internal"
 
 
+class Locked(Problem):
+    """Another transaction holds what this needs; nothing was accepted."""
+
+    status, slug = 503, "locked"
+
+
 class StoreAway(Problem):
     """The store can't be reached; nothing was accepted."""
 

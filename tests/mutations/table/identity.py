@@ -5,6 +5,7 @@ from tests.mutations.mutation import Mutation
 ACCEPT = "app/pumice/sessions/accept.py"
 REPEATS = "app/pumice/sessions/repeats.py"
 COMMITTER = "tests/integration/test_committer.py::"
+LIMITS = "tests/integration/test_limits_over_fronts.py::"
 ON_PROCESSES = "tests/integration/test_repeats.py::"
 
 ROWS = (
@@ -69,5 +70,33 @@ ROWS = (
             "tests/integration/test_running.py::test_the_one_that_runs_is_cancelled",
             "tests/integration/test_running.py::test_the_one_that_runs_is_not_dropped_for_a_newer_chat",
         ),
+    ),
+    Mutation(
+        proves="cells: the group accept",
+        file="app/pumice/web/http/group_accept.py",
+        old="        self._store = StoreConnection(settings, lock_wait=LOCK_WAIT)\n",
+        new="        self._store = StoreConnection(settings)\n",
+        tests=("tests/integration/test_accept_locks.py::test_who_waits_for_a_lock_holds_up_no_other_session",),
+    ),
+    Mutation(
+        proves="cells: the group accept",
+        file="app/pumice/web/http/set_aside.py",
+        old="                over = [entry for entry in entries if entry[0] < now]\n",
+        new="                over = [entry for entry in entries if entry[0] < 0 * now]\n",
+        tests=("tests/integration/test_accept_locks.py::test_who_waits_too_long_is_told_so_and_nothing_is_written",),
+    ),
+    Mutation(
+        proves="cells: a queue's limit",
+        file="app/pumice/web/http/limits.py",
+        old="            return self._share_of(self._limit) == 0 or (",
+        new="            return self._share_of(self._limit) < 0 or (",
+        tests=(f"{LIMITS}test_two_fronts_at_the_same_moment_take_no_more_than_the_limit",),
+    ),
+    Mutation(
+        proves="cells: a queue's limit",
+        file="app/pumice/sessions/queue_lengths.py",
+        old="status = 'queued'\n  and available_at <= now() limit",
+        new="status = 'queued'\n  limit",
+        tests=(f"{LIMITS}test_what_is_scheduled_for_later_takes_no_room",),
     ),
 )
