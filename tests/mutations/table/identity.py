@@ -99,4 +99,18 @@ ROWS = (
         new="status = 'queued'\n  limit",
         tests=(f"{LIMITS}test_what_is_scheduled_for_later_takes_no_room",),
     ),
+    Mutation(
+        proves="what an exception says is for the secret key alone",
+        file="app/pumice/web/api/documents.py",
+        old='("attempt", "code", "type")',
+        new='("attempt", "code", "type", "message")',
+        tests=("tests/integration/test_who_is_told.py::test_an_interaction_tells_its_failure_by_code_and_type",),
+    ),
+    Mutation(
+        proves="what an exception says is for the secret key alone",
+        file="app/pumice/sessions/finished.py",
+        old="        return TurnFailed(interactionId=self.id)\n",
+        new="        return TurnFailed(message, interactionId=self.id)\n",
+        tests=("tests/integration/test_who_is_told.py::test_answers_streams_and_sockets_do_not_tell",),
+    ),
 )

@@ -58,11 +58,11 @@ _ERROR = _object(
         "attempt": _COUNT,
         "code": {**_TEXT, "description": f"In which way it failed: {', '.join(FailureCode)}, or retried"},
         "type": {**_TEXT, "description": "The exception's class, `timeout`, `WorkerLost`, or `Retried` by an operator"},
-        "message": _TEXT,
+        "message": {**_TEXT, "description": "What the exception says; only for a secret key"},
         "traceback": {**_TEXT, "description": "Only for a secret key"},
-        "problem": ref("Problem"),
+        "problem": {"anyOf": [ref("Problem")], "description": "With which it was answered; only for a secret key"},
     },
-    ("type", "message"),
+    ("type",),
 )
 
 _PROBLEM = _object(
