@@ -236,6 +236,12 @@ class MixedChunks(Chunks):
         """Nothing, but asynchronously."""
 
 
+class Open(Echo):
+    """Takes instructions from public keys too."""
+
+    roles = frozenset({"user", "system"})
+
+
 class Guarded(Echo):
     """Wants a session token with a public key."""
 

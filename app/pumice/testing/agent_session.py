@@ -117,7 +117,7 @@ class AgentSession:
         """
         given = [messages] if isinstance(messages, str | Message) else list(messages)
         encoded = [one.encode() if isinstance(one, Message) else one for one in given]
-        payload = chat_payload(self._store.spec, {"messages": encoded, "history": history})
+        payload = chat_payload(self._store.spec, {"messages": encoded, "history": history}, secret=True)
         key = None if idempotency_key is None else checked_key(idempotency_key, "Idempotency-Key")
         new = NewInteraction(
             kind="chat",

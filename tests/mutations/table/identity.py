@@ -10,6 +10,20 @@ ON_PROCESSES = "tests/integration/test_repeats.py::"
 
 ROWS = (
     Mutation(
+        proves="a public key's messages have the agent's roles",
+        file="app/pumice/agents/chats.py",
+        old="        if one.role not in allowed:\n",
+        new="        if one.role in allowed and one.role != 'user':\n",
+        tests=("tests/integration/test_roles.py::test_a_public_key_speaks_as_a_user_only",),
+    ),
+    Mutation(
+        proves="tool transcripts are kept",
+        file="app/pumice/agents/messages.py",
+        old="{KEPT: fields} if fields else None",
+        new="None",
+        tests=("tests/integration/test_roles.py::test_a_tool_transcript_is_kept",),
+    ),
+    Mutation(
         proves="4",
         file=ACCEPT,
         old="    source, key = one.dedupe or (None, None)\n        body_at",

@@ -40,7 +40,7 @@ def chat_blueprint(front: Front) -> Blueprint:
 
 def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:
     only = token_session(front.settings, spec, key, given_token(request, body))
-    payload = chat_payload(spec, body)
+    payload = chat_payload(spec, body, secret=key.kind == "secret")
     session_id, temporary = chosen_session(request, body, only)
     repeat_key = idempotency_key(request)
     wanted = NewInteraction(
