@@ -208,7 +208,8 @@ def test_a_repeat_of_what_failed_fails_alike(two):
 def test_repeated_chats(two):
     headers = {"Idempotency-Key": two.production.id}
     first = two.both("chat", "first", headers=headers)
-    assert two.both("chat", "second", headers=headers) == first
+    assert two.both("chat", "first", headers=headers) == first
+    assert two.both("chat", "second", headers=headers).status == 422
     two.both("chat", "third")
     two.agree()
 

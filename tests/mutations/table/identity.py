@@ -42,7 +42,17 @@ ROWS = (
         file=REPEATS,
         old="and i.attempts = w.attempts order by",
         new="and i.attempts < 0 order by",
-        tests=(f"{ON_PROCESSES}test_a_delivery_that_failed_runs_again_when_it_is_repeated",),
+        tests=(
+            f"{ON_PROCESSES}test_a_delivery_that_failed_runs_again_when_it_is_repeated",
+            "tests/integration/test_sessions_repeats.py::test_deliveries_are_recognised_and_heal",
+        ),
+    ),
+    Mutation(
+        proves="4",
+        file=REPEATS,
+        old="  i.status <> 'queued' and i.accepted_at",
+        new="  i.accepted_at",
+        tests=("tests/integration/test_sessions_repeats.py::test_deliveries_are_recognised_and_heal",),
     ),
     Mutation(
         proves="4",
