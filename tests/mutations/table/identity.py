@@ -137,4 +137,11 @@ ROWS = (
         new="        return TurnFailed(message, interactionId=self.id)\n",
         tests=("tests/integration/test_who_is_told.py::test_answers_streams_and_sockets_do_not_tell",),
     ),
+    Mutation(
+        proves="4",
+        file="app/pumice/web/chat/routes.py",
+        old="        unnamed=temporary,\n",
+        new="        unnamed=True,\n",
+        tests=("tests/integration/test_tokens.py::test_a_repeat_gets_no_other_sessions_answer",),
+    ),
 )
