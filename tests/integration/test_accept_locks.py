@@ -61,7 +61,7 @@ def test_who_waits_too_long_is_told_so_and_nothing_is_written(protocol, group):
     protocol.accept(new("stuck"))
     with deleting(protocol, "stuck") as connection:
         waiting = started(group.accept, new("stuck"))
-        assert isinstance(waiting.exception(20), Locked)
+        assert isinstance(waiting.exception(10), Locked)
         connection.rollback()
     assert len(protocol.interactions("stuck")) == 1
     assert group.accept(new("stuck")).session_id == "stuck"
