@@ -5,6 +5,9 @@
 
 from typing import Any
 
+OTHER_BODY = "came with another body before; send a new key with a new body"
+"""What is wrong with an Idempotency-Key that names another request."""
+
 
 class PumiceError(Exception):
     """Something went wrong in Pumice."""
@@ -189,6 +192,12 @@ class Internal(Problem):
     """The server failed."""
 
     status, slug = 500, "internal"
+
+
+class Locked(Problem):
+    """Another transaction holds what this needs; nothing was accepted."""
+
+    status, slug = 503, "locked"
 
 
 class StoreAway(Problem):

@@ -37,7 +37,6 @@ def full(agent: AgentClient, gate: Gate, session: str) -> list[str]:
 
 
 def test_a_full_session_refuses_before_anything_is_written(plain, tmp_path):
-    """Deliberate bug: limits.py, `raise TooMany` left out: everything is taken."""
     gate, session = Gate(tmp_path), new_session()
     ids = full(plain, gate, session)
     answer = plain.chat("y", session)
@@ -50,7 +49,6 @@ def test_a_full_session_refuses_before_anything_is_written(plain, tmp_path):
 
 
 def test_what_is_being_accepted_counts_too(control, plain):
-    """Deliberate bug: limits.py, `+ entering` left out: what Postgres does not show yet does not count, all get in."""
     session = new_session()
     for text in "abc":
         plain.reply(text, session)
@@ -76,7 +74,6 @@ def test_hooks_and_sockets_are_refused_too(control, front, tmp_path):
 
 
 def test_a_full_agent_refuses_and_recovers(control, front, tmp_path):
-    """Deliberate bug: limits.py, `self._agents.place` left out: only sessions have a limit."""
     agent, other = control.agent("merging", front.url), control.agent("latest", front.url)
     gates = [Gate(tmp_path, str(number)) for number in range(5)]
     for gate in gates:

@@ -6,6 +6,7 @@ nothing out of order within a session, one live lease at most, and no effect of 
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -77,8 +78,10 @@ class Protocol(RuleBasedStateMachine):
         if same_ids or not keyed:
             assert self._accept(wanted) == first
         else:
-            again = [NewInteraction(new_id(), AGENT, "a", "call", "book", "{}", dedupe=one.dedupe) for one in wanted]
-            assert [(one.id, one.duplicate) for one in self._accept(again)] == [(one.id, True) for one in first]
+            again = [replace(one, id=new_id()) for one in wanted]
+            accepted = self._accept(again)
+            assert [(one.id, one.duplicate) for one in accepted] == [(one.id, True) for one in first]
+            self.model.revive(one.id for one in accepted if one.revived)
 
     @rule(chosen=st.lists(names, min_size=1, max_size=2, unique=True), limit=st.integers(1, 4))
     def claim(self, chosen: list[str], limit: int) -> None:

@@ -62,10 +62,10 @@ def test_a_repeat_after_a_lost_connection_is_not_a_duplicate(protocol):
 
 
 def test_a_known_delivery_gives_the_first(protocol):
-    first, again = new(key="k"), new("other", key="k")
+    first, again = new(key="k"), new(key="k")
     protocol.accept(first)
     assert protocol.accept(again) == [Accepted(first.id, "s", duplicate=True)]
-    assert protocol.interactions("other") == []
+    assert len(protocol.interactions()) == 1
 
 
 def test_a_delivery_that_comes_twice_in_one_batch(protocol):
@@ -75,15 +75,17 @@ def test_a_delivery_that_comes_twice_in_one_batch(protocol):
     assert sorted(one.duplicate for one in accepted) == [False, True, True]
 
 
-def test_a_key_belongs_to_its_agent_and_source(protocol):
+def test_a_key_belongs_to_its_agent_source_and_session(protocol):
     one = new(key="k")
-    others = [replace(new(key="k"), agent_id="b"), replace(new(key="k"), dedupe=("chat", "k"))]
+    others = [replace(new(key="k"), agent_id="b"), replace(new(key="k"), dedupe=("chat", "k")), new("t", key="k")]
     assert not any(accepted.duplicate for accepted in protocol.accept(one, *others))
 
 
 def test_a_key_is_forgotten_after_the_window(protocol):
     protocol.accept(new(key="k"))
     protocol.query("update interactions set accepted_at = now() - interval '2 days'")
+    assert protocol.accept(new(key="k"), window=DAY)[0].duplicate, "what is not finished is not forgotten"
+    protocol.query("update interactions set status = 'done', finished_at = now()")
     assert protocol.accept(new(key="k"), window=3 * DAY)[0].duplicate
     assert not protocol.accept(new(key="k"), window=DAY)[0].duplicate
     assert protocol.accept(new(key="k"), window=DAY)[0].duplicate
@@ -105,13 +107,13 @@ def test_fronts_side_by_side_do_not_deadlock_and_agree(protocol, rival):
 )
 def test_any_batches_accept_each_delivery_once(protocol, batches):
     protocol.empty()
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     count = 0
     for batch in batches:
         wanted = [new(session, key=key) for session, key in batch]
         for one, accepted in zip(wanted, protocol.accept(*wanted), strict=True):
             key = one.dedupe[1] if one.dedupe else None
-            assert accepted.id == (one.id if key is None else first.setdefault(key, accepted.id))
+            assert accepted.id == (one.id if key is None else first.setdefault((one.session_id, key), accepted.id))
             assert accepted.duplicate == (accepted.id != one.id)
             count += not accepted.duplicate
     assert protocol.query("select count(*) as n from interactions")[0]["n"] == count

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pumice.agents.context import Call, new_id
+from pumice.sessions.commit import ClosedError, without
 from tests.support.protocol import AGENT, done, failed, new, part
 
 
@@ -53,6 +54,44 @@ def test_a_lost_lease_saves_nothing(protocol, rival, claimed):
     assert not protocol.finish(claimed, done(claimed.work[0], state={"n": 1}, said=["a"], calls=[call()]))
     assert everything(protocol) == before
     assert rival.finish(new_holder, done(new_holder.work[0], state={"n": 2}))
+
+
+def test_a_turn_whose_interaction_was_closed_changes_nothing(protocol):
+    protocol.accept(*(new(session) for session in "aabb"))
+    one, other = protocol.claim("a", "b")
+    protocol.query("update interactions set status = 'skipped', finished_at = now() where id = %s", one.work[1].id)
+    before = everything(protocol)
+    turns = [
+        part(
+            claimed,
+            *(done(work, state={"n": place}, said=["x"], calls=[call()]) for place, work in enumerate(claimed.work)),
+        )
+        for claimed in (one, other)
+    ]
+    with pytest.raises(ClosedError) as refused:
+        protocol.commit(*turns)
+    assert everything(protocol) == before
+    left = without(turns, refused.value.ids)
+    assert [[outcome.work.id for outcome in kept.outcomes] for kept in left] == [
+        [one.work[0].id],
+        [work.id for work in other.work],
+    ]
+    assert protocol.commit(*left) == {one.lease, other.lease}
+    assert (protocol.session("a")["state"], protocol.session("a")["lease_token"]) == ({"n": 0}, None)
+    assert (protocol.statuses("a"), protocol.statuses("b")) == (["done", "skipped"], ["done", "done"])
+    assert (protocol.session("b")["state"], protocol.session("b")["version"]) == ({"n": 1}, 2)
+    assert (len(protocol.messages("a")), len(protocol.interactions("t"))) == (1, 3)
+
+
+def test_a_commit_that_closes_meanwhile_lets_go_of_the_session(protocol, claimed):
+    protocol.query("update interactions set status = 'cancelled', finished_at = now()")
+    turns = [part(claimed, done(claimed.work[0], state={"n": 1}))]
+    with pytest.raises(ClosedError) as refused:
+        protocol.commit(*turns)
+    protocol.commit(*without(turns, refused.value.ids))
+    session = protocol.session()
+    assert (session["state"], session["version"], session["lease_token"]) == (None, 0, None)
+    assert protocol.statuses() == ["cancelled", "cancelled"]
 
 
 def test_a_lost_session_does_not_hold_up_the_others(protocol):
@@ -164,12 +203,6 @@ def test_a_deleted_session_takes_no_commit(protocol, claimed):
     protocol.query("delete from sessions where agent_id = %s", AGENT)
     assert not protocol.finish(claimed, done(claimed.work[0], said=["a"], calls=[call()]))
     assert everything(protocol) == [[], [], []]
-
-
-def test_an_interaction_that_was_closed_meanwhile_stays_closed(protocol, claimed):
-    protocol.query("update interactions set status = 'cancelled', finished_at = now()")
-    protocol.finish(claimed, done(claimed.work[0]))
-    assert protocol.statuses() == ["cancelled", "cancelled"]
 
 
 def test_usage_is_stored(protocol, claimed):

@@ -131,7 +131,6 @@ def test_interactions_of_other_sessions_are_not_seen(guarded):
 
 
 def test_a_repeat_gets_no_other_sessions_answer(guarded):
-    """Deliberate bug: chat.py, `_source` always "chat": who guesses an Idempotency-Key reads another's reply."""
     mine, other, key = new_session(), new_session(), new_session()
     theirs = guarded.chat("private", other, headers=headers(session_token(other)) | {"Idempotency-Key": key}).json()
     for more in ({}, ASYNC):
@@ -139,7 +138,7 @@ def test_a_repeat_gets_no_other_sessions_answer(guarded):
         answer = guarded.chat("x", mine, headers=given)
         assert answer.json()["sessionId"] == mine
         assert answer.json()["interactionId"] != theirs["interactionId"]
-    again = guarded.chat("x", other, headers=headers(session_token(other)) | {"Idempotency-Key": key})
+    again = guarded.chat("private", other, headers=headers(session_token(other)) | {"Idempotency-Key": key})
     assert again.json() == theirs
 
 

@@ -81,7 +81,7 @@ def test_history_can_be_replaced(echo):
     echo.reply("a", session)
     echo.reply("b", session)
     given = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "q"}, "r"]
-    answer = echo.chat("", session, messages=given, history="replace").json()
+    answer = echo.chat("", session, messages=given, history="replace", headers=echo.secret).json()
     assert answer["message"]["content"] == "3: r"
     assert echo.reply("s", session) == "5: s"
     contents = [one["content"] for one in echo.sessions(f"/{session}/messages").json()["messages"]]

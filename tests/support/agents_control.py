@@ -42,6 +42,13 @@ class Flaky(Agent):
     def plain(self, request):
         return self._attempt(request)
 
+    @hook("gated", session=query("session"))
+    def gated(self, request):
+        """Wait at a gate, from the second attempt on or (`first`) in each."""
+        if self.interaction.attempt > 1 or "first" in request.query:
+            pass_gate(request.query["gate"])
+        return self._attempt(request)
+
     @hook("retried", session=query("session"), retries=2, backoff=0.05, retry_on=(ConnectionError,))
     def retried(self, request):
         return self._attempt(request)
@@ -71,6 +78,9 @@ class Flaky(Agent):
     @handler(retries=1, backoff=0.05)
     def reply(self, messages):
         self.state.seen.append(messages[-1].text)
+        if messages[-1].text.startswith("gate:"):
+            pass_gate(messages[-1].text.removeprefix("gate:"))
+            raise RuntimeError("the secret is 42")
         if messages[-1].text == "fail":
             raise RuntimeError("the secret is 42")
         return str(self.interaction.attempt)
@@ -243,6 +253,12 @@ class MixedChunks(Chunks):
 
     async def setup(self) -> None:
         """Nothing, but asynchronously."""
+
+
+class Open(Echo):
+    """Takes instructions from public keys too."""
+
+    roles = frozenset({"user", "system"})
 
 
 class Guarded(Echo):

@@ -35,6 +35,7 @@ CONTROL_AGENTS = ",".join(
         "guarded-too": "Guarded",
         "timekeeper": "Timekeeper",
         "plain": "Echo",
+        "open": "Open",
     }.items()
 )
 TOKEN_SECRET = "a secret of thirty-two characters, and as many more for HS512: sixty-six."

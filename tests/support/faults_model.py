@@ -1,5 +1,6 @@
 """What the protocol on Postgres must do, said in memory: a few lists for each session, and who may run it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +102,13 @@ class Model:
         item = Item(item_id, session, self.numbers)
         self.sessions[session].items.append(item)
         return item
+
+    def revive(self, ids: Iterable[str]) -> None:
+        """Repeats of what had failed queue it again."""
+        items = {item.id: item for session in self.sessions.values() for item in session.items}
+        for item_id in ids:
+            assert items[item_id].status in {"failed", "dead"}
+            items[item_id].status, items[item_id].due = "queued", True
 
     def holds(self, claim: Claim) -> bool:
         """Is this lease the live one?"""

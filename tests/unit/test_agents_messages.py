@@ -1,11 +1,34 @@
 """Messages as clients send them and agents see them."""
 
 import pytest
+from pydantic_ai.messages import TextPart, ToolCallPart, ToolReturnPart
 
 from pumice import Message
 from pumice.agents.context import History
 from pumice.agents.messages import decode_messages
+from pumice.agents.transcript import to_model
 from pumice.errors import InvalidField
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "note", "arguments": '{"text": "x"}'}}
+
+
+@pytest.mark.parametrize("content", [None, "", "I note it."])
+def test_a_tool_transcript_is_kept_and_reaches_the_model(content):
+    given = [
+        {"role": "user", "content": "note it"},
+        {"role": "assistant", "content": content, "tool_calls": [CALL]},
+        {"role": "tool", "content": "noted", "tool_call_id": "c1"},
+    ]
+    read = decode_messages(given)
+    assert [one.encode() for one in read] == given
+    assert [Message.encoded(one.encode()) for one in read] == read
+    _, response, request = to_model(read)
+    call, returned = response.parts[-1], request.parts[0]
+    assert isinstance(call, ToolCallPart)
+    assert isinstance(returned, ToolReturnPart)
+    assert (call.tool_name, call.args, call.tool_call_id) == ("note", '{"text": "x"}', "c1")
+    assert response.parts[:-1] == ([TextPart(content)] if content else [])
+    assert (returned.tool_name, returned.content, returned.tool_call_id) == ("note", "noted", "c1")
 
 
 def test_messages_are_read():
@@ -28,6 +51,11 @@ def test_messages_are_read():
         ([{"role": "user"}], "messages[0].content"),
         ([{"role": "user", "content": None}], "messages[0].content"),
         ([{"role": "user", "content": [{"type": "text"}, "x"]}], "messages[0].content[1]"),
+        ([{"role": "assistant", "content": None}], "messages[0].content"),
+        ([{"role": "user", "content": None, "tool_calls": [CALL]}], "messages[0].content"),
+        ([{"role": "assistant", "content": None, "tool_calls": "note"}], "messages[0].tool_calls"),
+        ([{"role": "assistant", "content": None, "tool_calls": [CALL, {"id": 5}]}], "messages[0].tool_calls[1]"),
+        ([{"role": "tool", "content": "x", "tool_call_id": 5}], "messages[0].tool_call_id"),
     ],
 )
 def test_wrong_messages_name_the_field(value, field):

@@ -35,6 +35,14 @@ class Till(Agent):
     def torn(self, request): ...
 
 
+class Healing(Agent):
+    @hook("take", session="h")
+    def take(self, request):
+        if self.interaction.attempt == 1:
+            raise ValueError("not yet")
+        return {"attempt": self.interaction.attempt}
+
+
 @pytest.fixture
 def till():
     return testing.session(Till, "c1")
@@ -65,11 +73,21 @@ def test_hooks_do_not_share_their_deliveries(till):
     assert till.hook("counted", query={"session": "c1"}, headers={"Idempotency-Key": "d1"}).json == {"total": 6}
 
 
-def test_a_repeat_of_a_failure_fails(till):
+def test_a_repeat_of_a_failure_runs_it_again(till):
     for _ in range(2):
         with pytest.raises(ValueError, match="less than nothing"):
             pay(till, -1, **{"X-GitHub-Delivery": "d1"})
-    assert till.attempts == 1
+    assert (len(till.interactions), till.attempts) == (1, 2)
+    assert pay(till, 3, **{"X-GitHub-Delivery": "d2"}).json == {"total": 3}
+
+
+def test_a_repeat_that_heals_is_answered_with_what_it_did():
+    session = testing.session(Healing, "h")
+    with pytest.raises(ValueError, match="not yet"):
+        session.hook("take", headers={"X-GitHub-Delivery": "d1"})
+    for _ in range(2):
+        assert session.hook("take", headers={"X-GitHub-Delivery": "d1"}).json == {"attempt": 2}
+    assert [(one.status, len(one.errors)) for one in session.interactions] == [("done", 1)]
 
 
 def test_a_delivery_is_forgotten_after_a_day(till):
@@ -83,8 +101,11 @@ def test_a_delivery_is_forgotten_after_a_day(till):
 
 def test_a_chat_that_comes_again_gets_the_first_reply(till):
     assert till.chat("hi", idempotency_key="k") == "1: hi"
-    assert till.chat("other", idempotency_key="k") == "1: hi"
+    assert till.chat("hi", idempotency_key="k") == "1: hi"
     assert till.chat("other", idempotency_key="l") == "2: other"
+    with pytest.raises(InvalidField, match="Idempotency-Key: came with another body before"):
+        till.chat("other", idempotency_key="k")
+    assert till.peer("c2").chat("other", idempotency_key="k") == "1: other"
     assert len(till.messages) == 4
     with pytest.raises(InvalidField, match="Idempotency-Key: must have 1 to 255 printable characters"):
         till.chat("hi", idempotency_key="\n")

@@ -14,7 +14,7 @@ from pumice.logs import Outage, get_logger
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.wakes import Wake, WakePublisher
-from pumice.sessions.commit import SessionCommit, commit
+from pumice.sessions.commit import ClosedError, SessionCommit, commit, without
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
 from pumice.sessions.leases import Lease
@@ -65,7 +65,7 @@ class Committer:
         held: set[Lease] = set()
         try:
             committed = self._commit_patiently(sessions)
-            held = {one.lease for one in committed}
+            held = {one.lease for one in committed if one.cut is None}
             self._tell(committed)
             for one in sessions:
                 if one.lease not in held:
@@ -92,10 +92,15 @@ class Committer:
                 return held
 
     def _commit(self, sessions: list[SessionCommit], *, unsure: bool) -> list[SessionCommit]:
-        """Commit. Returns what was committed: of a session whose turn Postgres refused, that turn as a failure."""
+        """Commit. Returns what was committed: of a session whose turn Postgres refused, that turn as a failure.
+
+        A turn whose interaction was closed meanwhile is left out, with what followed from it.
+        """
         options = {"temporary_ttl": self._settings.temporary_ttl, "lease_seconds": self._settings.lease_seconds}
         try:
             held = commit(self._store, sessions, **options, unsure=unsure)
+        except ClosedError as error:
+            return self._commit(without(sessions, error.ids), unsure=unsure)
         except psycopg.Error as error:
             if len(sessions) > 1:
                 return [committed for one in sessions for committed in self._commit([one], unsure=unsure)]
@@ -118,6 +123,7 @@ class Committer:
             for call in outcome.calls
             if call.at is None and not call.delay
         )
+        self._wakes.wake(Wake.of(one.lease.agent_id, one.lease.session_id, one.cut.kind) for one in sessions if one.cut)
 
 
 def _known(lease: Lease) -> dict[str, str]:

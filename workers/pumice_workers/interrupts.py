@@ -16,7 +16,7 @@ def interrupted(run: SessionRun, work: Work) -> Outcome:
     run.live.discard()
     partial = "".join(run.live.turn.partial) if run.live.turn else ""
     payload = orjson.loads(work.payload)
-    messages = [Message(one["role"], one["content"]) for one in payload["messages"]]
+    messages = [Message.encoded(one) for one in payload["messages"]]
     if partial:
         messages.append(Message("assistant", partial, {"interrupted": True}))
     replaces = payload.get("history") == "replace"

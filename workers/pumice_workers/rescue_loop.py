@@ -98,7 +98,8 @@ class RescueLoop:
         _log(findings)
         if time.monotonic() - self._swept > SWEEP_EVERY:
             self._swept = time.monotonic()
-            sweep(self._store, retention_days=self._settings.retention_days)
+            settings = self._settings
+            sweep(self._store, retention_days=settings.retention_days, window=settings.dedupe_window)
 
 
 def _death_notice(row: Blamed) -> list[Event | Reply]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,7 @@ class Agent:
     history: how many of the newest messages `self.messages` and `reply` see.
     on_busy: what a chat does while another is waiting or running: "queue", "reject", "interrupt", "latest", "merge".
     require_session_token: whether a public key reaches only sessions that a signed session token names.
+    roles: what roles the messages of a public key may have; a secret key's may have any.
     middleware: what stands around each turn; see `pumice.agents.middleware`.
     """
 
@@ -34,6 +36,7 @@ class Agent:
     history: ClassVar[int] = 100
     on_busy: ClassVar[Literal["queue", "reject", "interrupt", "latest", "merge"]] = "queue"
     require_session_token: ClassVar[bool] = False
+    roles: ClassVar[AbstractSet[str]] = frozenset({"user"})
     middleware: ClassVar[Sequence[Middleware]] = ()
 
     state: Any

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from pumice.agents.boundary import call_in_fresh_context
+from pumice.agents.fingerprint import fingerprint
 from pumice.agents.names import checked_key, checked_session_id, is_key
 from pumice.agents.requests import Request
 from pumice.agents.selectors import Selector
@@ -90,7 +91,7 @@ def select_session(hook: Hook, request: Request, call: Caller = call_here) -> st
 def dedupe_key(
     hook: Hook, request: Request, header: Callable[[str], str | None], call: Caller = call_here
 ) -> tuple[str, str] | None:
-    """The source and the id by which a repeat of this delivery is recognised, within its agent; None for no id.
+    """The source and the id by which a repeat of this delivery is recognised in its session; None for no id.
 
     header: looks up a header of the request by its name in lower case.
     Raises `SelectorFailed` when the hook's dedupe selector raised, `InvalidField` for a key that can't be stored.
@@ -107,6 +108,14 @@ def dedupe_key(
         if is_key(value):
             return source, value
     return None
+
+
+def body_fingerprint(request: Request, header: Callable[[str], str | None]) -> str | None:
+    """What tells a body apart from another one under the same Idempotency-Key; None where no such key came.
+
+    Senders that name their deliveries in another way may change a body when they repeat it.
+    """
+    return None if header(IDEMPOTENCY_KEY) is None else fingerprint(request.body)
 
 
 def _selected(hook: Hook, selector: Selector, what: str, request: Request, call: Caller) -> Any:

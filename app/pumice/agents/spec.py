@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from pumice.agents.agent import Agent
 from pumice.agents.declare import HandlerMark, HookMark, JobMark, Policy, ToolMark, marks_of
+from pumice.agents.messages import ROLES
 from pumice.agents.middleware import Middleware
 from pumice.agents.names import HOOK_NAME
 from pumice.agents.selectors import Selector, as_selector
@@ -256,6 +258,10 @@ def _check_class(cls: type[Agent]) -> None:
         raise DeclarationError(f"{cls.__name__}.middleware", "must be a list of callables that take the turn")
     if cls.on_busy not in ON_BUSY:
         raise DeclarationError(f"{cls.__name__}.on_busy", f"must be one of {', '.join(ON_BUSY)}, not {cls.on_busy!r}")
+    if not isinstance(cls.roles, AbstractSet) or not cls.roles or not cls.roles <= set(ROLES):
+        raise DeclarationError(
+            f"{cls.__name__}.roles", f"must be a set of some of {', '.join(ROLES)}, not {cls.roles!r}"
+        )
     if isinstance(cls.history, bool) or not isinstance(cls.history, int) or cls.history < 0:
         raise DeclarationError(f"{cls.__name__}.history", "must be a number of messages, 0 or more")
     if cls.model is not None and (not isinstance(cls.model, str) or ":" not in cls.model):

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from pydantic_ai.messages import (
     ModelResponse,
     SystemPromptPart,
     TextPart,
+    ToolCallPart,
+    ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
@@ -39,10 +41,12 @@ def to_model(messages: Iterable[Message]) -> list[ModelMessage]:
     """
     found: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
+    tools: dict[str, str] = {}
     for index, message in enumerate(messages):
         if message.role != "assistant":
-            parts.append(_request_part(message, f"messages[{index}]"))
+            parts.append(_request_part(message, tools, f"messages[{index}]"))
             continue
+        tools |= {call["id"]: call["function"].get("name", "") for call in _function_calls(message)}
         if parts:
             found.append(ModelRequest(parts))
             parts = []
@@ -66,15 +70,30 @@ def _replies(message: Message) -> list[ModelMessage]:
             return ModelMessagesTypeAdapter.validate_json(orjson.dumps(stored))
         except ValidationError as error:  # from another version of pydantic-ai: its text is better than no session
             log.warning("model_messages_unreadable", error=error, instead="the reply's text")
-    return [ModelResponse([TextPart(message.text)])]
+    calls = [
+        ToolCallPart(call["function"].get("name", ""), call["function"].get("arguments"), call["id"])
+        for call in _function_calls(message)
+    ]
+    said = [TextPart(message.text)] if message.text or not calls else []
+    return [ModelResponse([*said, *calls])]
 
 
-def _request_part(message: Message, where: str) -> ModelRequestPart:
+def _function_calls(message: Message) -> list[dict[str, Any]]:
+    """The tool calls in a message as OpenAI's clients write it."""
+    return [call for call in message.fields.get("tool_calls") or () if call.get("function")]
+
+
+def _request_part(message: Message, tools: Mapping[str, str], where: str) -> ModelRequestPart:
+    """`tools`: the names of those called so far, by the ids of their calls."""
+    call_id = message.fields.get("tool_call_id")
+    if message.role == "tool" and call_id:
+        return ToolReturnPart(tools.get(call_id) or message.fields.get("name") or "tool", message.text, call_id)
     if message.role == "system":
         return SystemPromptPart(message.text)
     if isinstance(message.content, str):
         return UserPromptPart(message.content)
-    return UserPromptPart([_user_content(part, f"{where}.content[{i}]") for i, part in enumerate(message.content)])
+    parts = enumerate(message.content or ())
+    return UserPromptPart([_user_content(part, f"{where}.content[{i}]") for i, part in parts])
 
 
 def _user_content(part: dict[str, Any], where: str) -> UserContent:

@@ -161,7 +161,7 @@ async def _attempt(
 
 async def _chat(run: Invoker, agent: Agent, payload: dict[str, Any], outcome: Outcome) -> None:
     turn = agent.turn
-    incoming = [Message(one["role"], one["content"]) for one in payload["messages"]]
+    incoming = [Message.encoded(one) for one in payload["messages"]]
     outcome.replaces_history = payload.get("history") == "replace"
     before = History() if outcome.replaces_history else turn.history
     turn.history = before.with_added(incoming)

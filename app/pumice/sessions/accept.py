@@ -1,4 +1,7 @@
-"""Accept: write interactions durably, many in one statement, each recognised if it came before."""
+"""Accept: write interactions durably, many in one statement, each recognised if it came before.
+
+`repeats` says how: a repeat of what is under way or done is answered with that, one of what failed runs it again.
+"""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -6,6 +9,7 @@ from typing import Any, NamedTuple
 from pumice.agents.context import new_id
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.parameters import Blob, json_rows
+from pumice.sessions.repeats import Repeat, find_repeats
 from pumice.sessions.statements import NoRow, Statement
 
 WAKE_GRACE = 5.0
@@ -17,42 +21,39 @@ class _Inserted(NamedTuple):
     id: str
 
 
-class _Known(NamedTuple):
-    """An interaction that is there already. `stale`: it is older than the window."""
-
-    id: str
-    agent_id: str
-    session_id: str
-    source: str | None
-    key: str | None
-    stale: bool
-
-
 ACCEPT = Statement(
     "accept",
     """
 with incoming as (
   select * from json_to_recordset(%(rows)s::json) as i(place int, id uuid, agent_id text, session_id text, kind text,
-    name text, payload text, body_at int, body_size int, source text, key text, temporary boolean, reply_to text)
+    name text, payload text, body_at int, body_size int, source text, key text, unnamed boolean, fingerprint text,
+    temporary boolean, reply_to text)
 ), made as (
   insert into sessions (agent_id, id, temporary, expires_at)
   select agent_id, session_id, bool_and(temporary),
     case when bool_and(temporary) then now() + %(ttl)s * interval '1 second' end
-  from incoming group by agent_id, session_id order by agent_id, session_id
+  from incoming i
+  where not unnamed or key is null or not exists (select from interactions d where d.agent_id = i.agent_id
+    and d.dedupe_source = i.source and d.dedupe_key = i.key and d.dedupe_unnamed)
+  group by agent_id, session_id order by agent_id, session_id
   on conflict do nothing
 )
-insert into interactions (id, agent_id, session_id, kind, name, payload, body, dedupe_source, dedupe_key, wake_at,
-  reply_to)
+insert into interactions (id, agent_id, session_id, kind, name, payload, body, dedupe_source, dedupe_key,
+  dedupe_unnamed, fingerprint, wake_at, reply_to)
 select id, agent_id, session_id, kind, name, payload::json,
   substring(%(bodies)b::bytea from body_at for body_size), source, key,
-  now() + %(grace)s * interval '1 second', reply_to
+  case when unnamed and key is not null then true end, fingerprint, now() + %(grace)s * interval '1 second', reply_to
 from incoming order by place
 on conflict do nothing
 returning id::text
 """,
     _Inserted,
 )
-"""Inserts the sessions that are missing and the interactions that are new, in the order given; returns the new ids."""
+"""Inserts the sessions that are missing and the interactions that are new, in the order given; returns the new ids.
+
+Two unique indexes say what is new: of dedupe keys in a session, and of those for which no session was named. A repeat
+of the latter makes no second temporary session.
+"""
 
 MAKE = Statement(
     "make_session",
@@ -65,29 +66,14 @@ values (%(agent)s, %(session)s, %(temporary)s,
 )
 """Makes a session if it is missing."""
 
-FIND = Statement(
-    "find_accepted",
-    """
-select i.id::text as id, i.agent_id, i.session_id, i.dedupe_source as source, i.dedupe_key as key,
-  i.accepted_at < now() - %(window)s * interval '1 second' as stale
-from interactions i
-where i.id = any(%(ids)s::uuid[])
-  or (i.agent_id, i.dedupe_source, i.dedupe_key) in (select * from unnest(%(agents)s::text[], %(sources)s::text[],
-    %(keys)s::text[]))
-""",
-    _Known,
-)
-"""Finds interactions by id or by dedupe key, and says which are older than the window."""
-
-FORGET = Statement(
-    "forget_dedupe_keys", "update interactions set dedupe_key = null where id = any(%(ids)s::uuid[])", NoRow
-)
-"""Frees dedupe keys that are older than the window."""
-
 
 @dataclass(frozen=True, slots=True)
 class NewInteraction:
-    """What to accept. `payload` is JSON text. `dedupe` is a source and a key; the key is unique in agent and source."""
+    """What to accept. `payload` is JSON text.
+
+    dedupe: a source and a key by which a repeat is recognised, in its agent and session. unnamed: no session was named
+    for it, so that a repeat is looked for among those without one. fingerprint: of what came under an Idempotency-Key.
+    """
 
     id: str
     agent_id: str
@@ -97,17 +83,29 @@ class NewInteraction:
     payload: str
     body: bytes | None = None
     dedupe: tuple[str, str] | None = None
+    unnamed: bool = False
+    fingerprint: str | None = None
     temporary: bool = False
     reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An accepted interaction: the new one, or the first with the same dedupe key (`duplicate`)."""
+    """An accepted interaction: the new one, or the first with the same dedupe key (`duplicate`).
+
+    revived: the first had failed, and is queued again for this repeat. differs: the first had another body.
+    """
 
     id: str
     session_id: str
     duplicate: bool = False
+    revived: bool = False
+    differs: bool = False
+
+    @property
+    def starts(self) -> bool:
+        """Whether there is something to run: it is new, or is to run again."""
+        return self.revived or not self.duplicate
 
 
 def temporary_session_id() -> str:
@@ -136,7 +134,10 @@ def accept(
         done.update({one.id: Accepted(one.id, one.session_id) for one in waiting if one.id in inserted})
         waiting = [one for one in waiting if one.id not in done]
         if waiting:
-            done.update(_find(store, waiting, window))
+            found = find_repeats(
+                store, [_repeat(one) for one in waiting], window=window, ttl=temporary_ttl, grace=grace
+            )
+            done.update({one: Accepted(*known) for one, known in found.items()})
             waiting = [one for one in waiting if one.id not in done]
         if not waiting:
             break
@@ -154,7 +155,7 @@ def _in_lock_order(incoming: list[NewInteraction]) -> list[NewInteraction]:
     keyed = [one for one in incoming if one.dedupe]
     if not keyed:
         return incoming
-    keyed.sort(key=lambda one: (one.agent_id, *(one.dedupe or ())))
+    keyed.sort(key=lambda one: (one.agent_id, *(one.dedupe or ()), one.unnamed, one.session_id))
     return [*keyed, *(one for one in incoming if not one.dedupe)]
 
 
@@ -177,6 +178,8 @@ def _rows(incoming: list[NewInteraction], temporary_ttl: float, grace: float) ->
                 "body_size": body_size,
                 "source": source,
                 "key": key,
+                "unnamed": one.unnamed,
+                "fingerprint": one.fingerprint,
                 "temporary": one.temporary,
                 "reply_to": one.reply_to,
             }
@@ -184,28 +187,6 @@ def _rows(incoming: list[NewInteraction], temporary_ttl: float, grace: float) ->
     return {"rows": json_rows(rows), "bodies": bodies.value, "ttl": temporary_ttl, "grace": grace}
 
 
-def _find(store: StoreConnection, waiting: list[NewInteraction], window: float) -> dict[str, Accepted]:
-    keyed = [one for one in waiting if one.dedupe]
-    rows = store.fetch(
-        FIND,
-        {
-            "ids": [one.id for one in waiting],
-            "agents": [one.agent_id for one in keyed],
-            "sources": [one.dedupe[0] for one in keyed if one.dedupe],
-            "keys": [one.dedupe[1] for one in keyed if one.dedupe],
-            "window": window,
-        },
-    )
-    own = {row.id for row in rows}
-    first = {(row.agent_id, row.source, row.key): row for row in rows}
-    stale = [row.id for row in rows if row.stale]
-    if stale:
-        store.fetch(FORGET, {"ids": stale})
-    found = {}
-    for one in waiting:
-        row = first.get((one.agent_id, *(one.dedupe or ("", ""))))
-        if one.id in own:
-            found[one.id] = Accepted(one.id, one.session_id)
-        elif row is not None and not row.stale:
-            found[one.id] = Accepted(row.id, row.session_id, duplicate=True)
-    return found
+def _repeat(one: NewInteraction) -> Repeat:
+    source, key = one.dedupe or (None, None)
+    return Repeat(one.id, one.agent_id, one.session_id, source, key, one.unnamed, one.fingerprint, one.reply_to)

@@ -16,6 +16,7 @@ from pumice.errors import Busy
 from pumice.sessions.accept import Accepted, NewInteraction, accept, ensure_session
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.running import find_running, when_sure
 from pumice.sessions.statements import NoRow, Statement
 
 
@@ -30,6 +31,7 @@ class _Waiting(NamedTuple):
     payload: str
     reply_to: str | None
     available_at: datetime
+    started_at: datetime | None
 
 
 LOCK = Statement(
@@ -45,7 +47,8 @@ where agent_id = %(agent)s and id = %(session)s for update
 WAITING = Statement(
     "list_waiting_chats",
     """
-select id::text as id, kind, payload::text as payload, reply_to, available_at from interactions
+select id::text as id, kind, payload::text as payload, reply_to, available_at, started_at
+from interactions
 where agent_id = %(agent)s and session_id = %(session)s and status = 'queued'
   and (available_at <= clock_timestamp() or kind = 'chat') order by seq
 """,
@@ -78,13 +81,22 @@ def accept_busy(
     store: StoreConnection, wanted: NewInteraction, policy: str, *, temporary_ttl: float, window: float
 ) -> Admission:
     """Accept a chat under `policy` ("reject", "latest" or "merge"). Raises `Busy` and `StoreAwayError`."""
+    return when_sure(
+        lambda sure: _accept_busy(store, wanted, policy, temporary_ttl=temporary_ttl, window=window, sure=sure)
+    )
+
+
+def _accept_busy(
+    store: StoreConnection, wanted: NewInteraction, policy: str, *, temporary_ttl: float, window: float, sure: bool
+) -> Admission:
+    """Accept a chat. Raises `UnsureError`, with nothing done, when it has to be sure of what runs and is not."""
     key: dict[str, Any] = {"agent": wanted.agent_id, "session": wanted.session_id}
     with store.transaction() as transaction:
         ttl = temporary_ttl if wanted.temporary else None
         ensure_session(store, wanted.agent_id, wanted.session_id, temporary_ttl=ttl)
         session = transaction.fetch(LOCK, key)[0]
         due = transaction.fetch(WAITING, key)
-        running = _running(session, due)
+        running = _running(session, due, sure=sure and policy != "reject")
         waiting = [row for row in due if row.kind == "chat" and row.id != running]
         merged = _merged(wanted, waiting) if policy == "merge" else wanted
         accepted = accept(store, [merged], temporary_ttl=temporary_ttl, window=window)[0]
@@ -107,12 +119,13 @@ def _superseded(row: _Waiting, reason: Reason, newer: str) -> FinishedInteractio
     )
 
 
-def _running(session: _Locked, due: list[_Waiting]) -> str | None:
-    """What runs, if the session is leased: the first that was due when the lease was taken."""
+def _running(session: _Locked, due: list[_Waiting], *, sure: bool) -> str | None:
+    """What runs, if the session is leased. It only matters where a chat could be dropped for the new one."""
     if not session.leased:
         return None
-    since = session.leased_at
-    return next((row.id for row in due if since is None or row.available_at <= since), None)
+    guess = find_running(due, session.leased_at, sure=False)
+    in_doubt = any(row.kind == "chat" and row.id != guess for row in due)
+    return find_running(due, session.leased_at, sure=True) if sure and in_doubt else guess
 
 
 def _merged(wanted: NewInteraction, waiting: list[_Waiting]) -> NewInteraction:

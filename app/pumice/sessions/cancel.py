@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pumice.agents.states import REASONS, Reason, Status
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.running import find_running, when_sure
 from pumice.sessions.statements import NoRow, Statement
 
 
@@ -19,6 +20,12 @@ class _Closed(NamedTuple):
     id: str
     kind: str
     reply_to: str | None
+
+
+class _Due(NamedTuple):
+    id: str
+    available_at: datetime
+    started_at: datetime | None
 
 
 class _Waiting(NamedTuple):
@@ -34,27 +41,31 @@ select lease_token, leased_at from sessions where agent_id = %(agent)s and id = 
 )
 """Takes the session; no claim and no commit comes between."""
 
+DUE = Statement(
+    "list_due_to_cancel",
+    """
+select id::text as id, available_at, started_at from interactions
+where agent_id = %(agent)s and session_id = %(session)s and status = 'queued' and available_at <= clock_timestamp()
+order by seq
+""",
+    _Due,
+)
+"""What is due in the session, in order: one of it runs, if the session is leased."""
+
 CANCEL = Statement(
     "cancel_interactions",
     """
-with running as (
-  select id from interactions
-  where agent_id = %(agent)s and session_id = %(session)s and status = 'queued'
-    and available_at <= coalesce(%(leased_at)s, clock_timestamp()) and %(leased)s
-  order by seq limit 1
-)
 update interactions i set status = 'cancelled', reason = %(reason)s,
   reason_code = %(reason_code)s, finished_at = clock_timestamp(),
-  woken_at = case when i.id in (select id from running) then coalesce(i.woken_at, %(leased_at)s) else i.woken_at end,
-  started_at = case when i.id in (select id from running) then coalesce(i.started_at, %(leased_at)s) end
+  woken_at = case when i.id = %(running)s::uuid then coalesce(i.woken_at, %(leased_at)s) else i.woken_at end,
+  started_at = case when i.id = %(running)s::uuid then coalesce(i.started_at, %(leased_at)s) end
 where i.agent_id = %(agent)s and i.session_id = %(session)s and i.status = 'queued'
-  and (%(queued)s or i.id in (select id from running))
+  and (%(queued)s or i.id = %(running)s::uuid)
 returning i.id::text as id, i.kind, i.reply_to
 """,
     _Closed,
 )
-"""Closes the interaction that is running (the first that was due when the lease was taken) and, on request, all that
-wait."""
+"""Closes the interaction that is running and, on request, all that wait."""
 
 FENCE = Statement(
     "fence_session",
@@ -96,16 +107,22 @@ def cancel(store: StoreConnection, agent_id: str, session_id: str, *, queued: bo
 
     Returns None when there is no such session. Raises `StoreAwayError`.
     """
-    key: dict[str, Any] = {"agent": agent_id, "session": session_id}
+    return when_sure(lambda sure: _cancel(store, {"agent": agent_id, "session": session_id}, queued=queued, sure=sure))
+
+
+def _cancel(store: StoreConnection, key: dict[str, Any], *, queued: bool, sure: bool) -> Cancelled | None:
+    """Cancel. Raises `UnsureError`, with nothing done, when it has to be sure of what runs and is not."""
     with store.transaction() as transaction:
         found = transaction.fetch(LOCK, key)
         if not found:
             return None
         reason = Reason.CANCELLED
-        token = found[0].lease_token
-        lease = {"leased": token is not None, "leased_at": found[0].leased_at}
-        options = {**lease, "queued": queued, "reason": REASONS[reason], "reason_code": reason.value}
-        closed = transaction.fetch(CANCEL, key | options)
+        token, leased_at = found[0]
+        due = [] if token is None else transaction.fetch(DUE, key)
+        running = find_running(due, leased_at, sure=sure and not queued)
+        options = {"leased_at": leased_at, "running": running, "queued": queued}
+        why = {"reason": REASONS[reason], "reason_code": reason.value}
+        closed = transaction.fetch(CANCEL, key | options | why)
         if closed:
             transaction.fetch(FENCE, key)
         waiting = transaction.fetch(WAITING, key)

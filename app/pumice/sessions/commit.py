@@ -1,19 +1,22 @@
 """Commit: save what turns did, for every session whose lease still holds, in one statement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString, NamedTuple
 
-import orjson
+import psycopg
 
-from pumice.agents.context import Call
-from pumice.agents.messages import Message
-from pumice.agents.turn import Outcome
+from pumice.agents.turn import Outcome, Work
+from pumice.errors import PumiceError
 from pumice.sessions.accept import WAKE_GRACE
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.effects import call_row, message_row, outcome_row
 from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.statements import Statement
+
+CLOSED = "PU001"
+"""The SQLSTATE with which a commit is refused because one of its interactions was closed meanwhile."""
 
 SAVE: LiteralString = """
 with changed as (
@@ -38,7 +41,7 @@ with changed as (
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
     updated_at = now()
   from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version
-  returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first
+  returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first, c.turns
 ), finished as (
   update interactions i set
     status = f.status, result = f.result::json, attempts = f.attempt,
@@ -56,6 +59,7 @@ with changed as (
     superseded_by uuid)
   join held h on h.place = f.session
   where i.id = f.id and i.finished_at is null
+  returning i.id
 )"""
 """Saves states and results, only for sessions whose token and version match.
 
@@ -88,13 +92,22 @@ CALL: LiteralString = """, calls as (
 )"""
 """Makes the turns' calls."""
 
-HELD: LiteralString = " select agent_id, id, token from held"
+HELD: LiteralString = """
+select agent_id, id, token from held
+where case when (select count(*) from finished) = (select sum(turns) from held) then true
+  else pumice_closed_meanwhile() end"""
+"""The sessions whose lease held. The function raises `CLOSED`, which undoes all of it, when a turn's interaction was
+closed meanwhile: counting costs nothing, and asking before would cost every turn a look-up."""
 
 
 class _Held(NamedTuple):
     agent_id: str
     id: str
     token: int
+
+
+class _Closed(NamedTuple):
+    id: str
 
 
 COMMIT = {
@@ -119,15 +132,38 @@ where id = any(%(ids)s::uuid[]) and lease_token = any(%(tokens)s::bigint[])
 """After a connection was lost in a commit: which sessions' outcomes are there already."""
 
 
+FIND_CLOSED = Statement(
+    "find_closed_turns",
+    """
+select w.id::text as id from unnest(%(ids)s::uuid[]) as w(id) left join interactions i on i.id = w.id
+where i.id is null or i.finished_at is not null
+""",
+    _Closed,
+)
+"""Which of these interactions are closed, or gone."""
+
+
+class ClosedError(PumiceError):
+    """Interactions were cancelled or dropped while their turns ran; nothing was committed."""
+
+    def __init__(self, ids: set[str]) -> None:
+        self.ids = ids
+        super().__init__()
+
+
 @dataclass(slots=True)
 class SessionCommit:
-    """What one session's turns did, at a version. `ages` are seconds since the wake and the start of each turn."""
+    """What one session's turns did, at a version. `ages` are seconds since the wake and the start of each turn.
+
+    cut: the first turn that was left out, if any was, with all that followed from it; see `without`.
+    """
 
     lease: Lease
     version: int
     release: bool
     outcomes: list[Outcome] = field(default_factory=list)
     ages: list[tuple[float, float]] = field(default_factory=list)
+    cut: Work | None = None
 
 
 def commit(
@@ -141,16 +177,34 @@ def commit(
     """Commit. Returns the leases that held: the others' sessions were lost and nothing of theirs was saved.
 
     `unsure`: an earlier try may have happened; what it saved is counted as held.
-    Raises `StoreAwayError`; then it may or may not have happened.
+    Raises `StoreAwayError`; then it may or may not have happened. Raises `ClosedError`; then it did not.
     """
     effects = _effects(sessions)
     statement = COMMIT[bool(effects.messages), bool(effects.calls)]
     options = {"ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE}
-    rows = store.fetch(statement, effects.parameters() | options)
+    try:
+        rows = store.fetch(statement, effects.parameters() | options)
+    except psycopg.DatabaseError as error:
+        if error.sqlstate != CLOSED:
+            raise
+        ids = [outcome.work.id for one in sessions for outcome in one.outcomes]
+        raise ClosedError({row.id for row in store.fetch(FIND_CLOSED, {"ids": ids})}) from None
     saved = {Lease(*row) for row in rows}
     if unsure and (left := [one for one in sessions if one.lease not in saved]):
         saved |= _read_back(store, left)
     return saved
+
+
+def without(sessions: Sequence[SessionCommit], closed: set[str]) -> list[SessionCommit]:
+    """The same without the turns of these interactions and what was built on them; those sessions' leases go back."""
+    return [_cut(one, closed) for one in sessions]
+
+
+def _cut(one: SessionCommit, closed: set[str]) -> SessionCommit:
+    for place, outcome in enumerate(one.outcomes):
+        if outcome.work.id in closed:
+            return replace(one, release=True, outcomes=one.outcomes[:place], ages=one.ages[:place], cut=outcome.work)
+    return one
 
 
 def _read_back(store: StoreConnection, sessions: Sequence[SessionCommit]) -> set[Lease]:
@@ -197,12 +251,12 @@ def _add_session(effects: _Effects, number: int, one: SessionCommit) -> None:
         failure = outcome.failure
         if failure is not None and outcome.status == "retry" and failure.blocking:
             block = failure.retry_after
-        effects.outcomes.append({"session": number, "woken": woken, "started": started, **_outcome(outcome)})
+        effects.outcomes.append({"session": number, "woken": woken, "started": started, **outcome_row(outcome)})
         for message in outcome.messages:
-            row = {"session": number, "place": len(effects.messages) - before, **_message(message)}
+            row = {"session": number, "place": len(effects.messages) - before, **message_row(message)}
             effects.messages.append(row | {"interaction_id": outcome.work.id})
         for call in outcome.calls:
-            effects.calls.append({"session": number, "place": len(effects.calls), **_call(call)})
+            effects.calls.append({"session": number, "place": len(effects.calls), **call_row(call)})
     state_at, state_size = effects.states.add(None if state is None else state.encode())
     effects.sessions.append(
         {
@@ -220,38 +274,3 @@ def _add_session(effects: _Effects, number: int, one: SessionCommit) -> None:
             "block": block,
         }
     )
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    failure = outcome.failure
-    return {
-        "id": outcome.work.id,
-        "status": "queued" if outcome.status == "retry" else outcome.status,
-        "result": outcome.result,
-        "error": _json(failure.encode() if failure else None),
-        "usage": _json(outcome.usage),
-        "attempt": outcome.work.attempts + 1,
-        "delay": failure.retry_after if failure else 0.0,
-        "reason": outcome.reason,
-        "reason_code": outcome.reason_code,
-        "superseded_by": outcome.superseded_by,
-    }
-
-
-def _message(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": _json(message.content), "data": _json(message.data)}
-
-
-def _call(call: Call) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "target": call.session_id,
-        "method": call.method,
-        "payload": call.payload,
-        "at": call.at,
-        "delay": call.delay,
-    }
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()

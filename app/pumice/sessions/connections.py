@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import sql
 
 from pumice.errors import StoreAwayError
 from pumice.sessions.statements import Parameters, RowT, Statement
@@ -38,10 +39,14 @@ RETRIES = 5
 class StoreConnection:
     """One connection in autocommit mode. Not for two threads at once."""
 
-    def __init__(self, settings: Settings, *, durable: bool = True) -> None:
-        """`durable=False` does not wait for the disk at commit: for what may be lost without harm."""
+    def __init__(self, settings: Settings, *, durable: bool = True, lock_wait: float | None = None) -> None:
+        """`durable=False` does not wait for the disk at commit: for what may be lost without harm.
+
+        lock_wait: seconds to wait for a lock that another transaction holds, before psycopg's `LockNotAvailable`.
+        """
         self._settings = settings
         self._durable = durable
+        self._lock_wait = lock_wait
         self._connection: psycopg.Connection[Any] | None = None
 
     @property
@@ -56,6 +61,8 @@ class StoreConnection:
 
         again: it does no harm twice, so when its connection turns out to be lost it is tried on another.
         """
+        if self._lock_wait is not None and self._settings.database_pooled:
+            return self._guarded(lambda connection: self._fetch_pooled(connection, statement, parameters), again=again)
         return self._guarded(lambda connection: _fetch(connection, statement, parameters), again=again)
 
     def fetch_both(
@@ -75,11 +82,15 @@ class StoreConnection:
 
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
-        """A transaction of several statements. Raises `StoreAwayError`."""
+        """A transaction of several statements. Raises `StoreAwayError`, and `LockNotAvailable` with a `lock_wait`."""
         try:
             with self.connection.transaction():
+                if self._lock_wait is not None and self._settings.database_pooled:
+                    self.connection.execute(self._set_lock_wait)
                 yield Transaction(self.connection)
         except STORE_GONE as error:
+            if self._lock_wait is not None and isinstance(error, pg.LockNotAvailable):
+                raise
             self.close()
             raise StoreAwayError(_explain(error)) from error
 
@@ -96,8 +107,8 @@ class StoreConnection:
         for left in range(RETRIES, -1, -1):
             try:
                 return run(self.connection)
-            except TRY_AGAIN:
-                if not left:
+            except TRY_AGAIN as error:
+                if not left or (self._lock_wait is not None and isinstance(error, pg.LockNotAvailable)):
                     raise
             except STORE_GONE as error:
                 self.close()
@@ -106,10 +117,26 @@ class StoreConnection:
                 again = False
         raise AssertionError
 
+    def _fetch_pooled(
+        self, connection: psycopg.Connection[Any], statement: Statement[RowT], parameters: Parameters
+    ) -> list[RowT]:
+        """Behind a pooler a setting must not outlive its transaction; both go in one round trip."""
+        with connection.pipeline(), connection.transaction():
+            connection.execute(self._set_lock_wait)
+            cursor = connection.execute(statement.sql, parameters)
+        return statement.rows(cursor)
+
+    @property
+    def _set_lock_wait(self) -> sql.SQL:
+        return sql.SQL(f"set local lock_timeout = {int((self._lock_wait or 0) * 1000)}")
+
     def _open(self) -> psycopg.Connection[Any]:
         options: dict[str, Any] = {"prepare_threshold": None if self._settings.database_pooled else 2}
         if not self._settings.database_pooled:
-            options["options"] = f"{INDEXED} {IDLE}" if self._durable else f"{INDEXED} {IDLE} {HASTY}"
+            chosen = [INDEXED, IDLE, *([] if self._durable else [HASTY])]
+            if self._lock_wait is not None:
+                chosen.append(f"-c lock_timeout={int(self._lock_wait * 1000)}ms")
+            options["options"] = " ".join(chosen)
         try:
             return psycopg.connect(
                 self._settings.database_url,
@@ -140,9 +167,10 @@ class Transaction:
 class StoreConnections:
     """Up to `size` connections that threads borrow and give back; a borrower waits when all are out."""
 
-    def __init__(self, settings: Settings, size: int, *, durable: bool = True) -> None:
+    def __init__(self, settings: Settings, size: int, *, durable: bool = True, lock_wait: float | None = None) -> None:
         self._settings = settings
         self._durable = durable
+        self._lock_wait = lock_wait
         self._free: list[StoreConnection] = []
         self._places = threading.BoundedSemaphore(size)
 
@@ -150,11 +178,14 @@ class StoreConnections:
     def borrow(self) -> Iterator[StoreConnection]:
         """Lend a connection."""
         with self._places:
-            store = self._free.pop() if self._free else StoreConnection(self._settings, durable=self._durable)
+            store = self._free.pop() if self._free else self._make()
             try:
                 yield store
             finally:
                 self._free.append(store)
+
+    def _make(self) -> StoreConnection:
+        return StoreConnection(self._settings, durable=self._durable, lock_wait=self._lock_wait)
 
     def close(self) -> None:
         """Close the connections that are free."""

@@ -85,7 +85,7 @@ class FinishedInteraction:
 
     @property
     def problem(self) -> Problem | None:
-        """The problem that it ended in; None for one that is done. It holds no traceback."""
+        """The problem that it ended in, as every client may see it; None for one that is done."""
         if self.status == Status.DONE:
             return None
         if self.superseded_by is not None:
@@ -130,14 +130,19 @@ class FinishedInteraction:
         return cls(*(document[name] for name in names))
 
     def _failure(self) -> Problem:
+        """A failed turn for clients: in which way it failed, and nothing that an exception says.
+
+        A handler that raises a `Problem` has its document told, as it is meant. Of a limit that is over, the first line
+        is told; of what can't be stored, where it is: what follows them is other exceptions' text.
+        """
         error = self.error or {}
         if "problem" in error:
             return ForwardedProblem(error["problem"], self.id)
         code, message = error.get("code"), str(error.get("message"))
         if code == FailureCode.TIMEOUT:
-            return TurnTimedOut(message, interactionId=self.id)
+            return TurnTimedOut(message.partition("\n")[0], interactionId=self.id)
         if code == FailureCode.SERIALIZATION:
-            return TurnNotSerializable(message, interactionId=self.id)
+            return TurnNotSerializable(message.partition(": ")[0], interactionId=self.id)
         if self.status == Status.DEAD:
             return TurnDead(self.reason, interactionId=self.id)
         return TurnFailed(interactionId=self.id)

@@ -93,6 +93,8 @@ class SessionRow(Base):
 class InteractionRow(Base):
     """One unit of work. `seq` is the order of acceptance; `errors` has an entry for each failed attempt.
 
+    A dedupe key is unique in its session; where no session was named (`dedupe_unnamed`), among those without one.
+    `fingerprint` is of the body that came with an Idempotency-Key.
     The condition on `wake_at` in its index holds always. It is there so that only rescue, which repeats it, can use
     that index: a claim planned while the queue was short would scan all of it when it is long.
     """
@@ -105,9 +107,18 @@ class InteractionRow(Base):
             "interactions_dedupe",
             "agent_id",
             "dedupe_source",
+            "session_id",
             "dedupe_key",
             unique=True,
             postgresql_where=text("dedupe_key is not null"),
+        ),
+        Index(
+            "interactions_dedupe_unnamed",
+            "agent_id",
+            "dedupe_source",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=text("dedupe_unnamed"),
         ),
         Index("interactions_history", "agent_id", "session_id", "seq"),
         Index("interactions_dead", "agent_id", "seq", postgresql_where=text("status in ('dead', 'failed')")),
@@ -123,6 +134,8 @@ class InteractionRow(Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     dedupe_source: Mapped[str | None] = mapped_column(Key)
     dedupe_key: Mapped[str | None] = mapped_column(Key)
+    dedupe_unnamed: Mapped[bool | None] = mapped_column(Boolean)
+    fingerprint: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default="queued")
     reason: Mapped[str | None] = mapped_column(Text)
     reason_code: Mapped[str | None] = mapped_column(Text)

@@ -4,11 +4,18 @@ from typing import NamedTuple
 
 from pumice.sessions.statements import Statement
 
+QUEUE_LOCKS = 7_864_226
+"""The class of the advisory locks under which a queue near its limit is counted."""
+
 
 class QueueLength(NamedTuple):
     """How many interactions wait."""
 
     waiting: int
+
+
+class _Locked(NamedTuple):
+    locked: str
 
 
 SESSION_QUEUE = Statement(
@@ -19,14 +26,19 @@ select count(*) as waiting from (select from interactions where agent_id = %(age
 """,
     QueueLength,
 )
-"""How much waits for a session, counted up to the limit."""
+"""How much waits for a session and is due, counted up to the limit."""
 
 AGENT_QUEUE = Statement(
     "agent_queue",
     """
 select count(*) as waiting from (select from interactions where agent_id = %(agent)s and status = 'queued'
-  limit %(limit)s) q
+  and available_at <= now() limit %(limit)s) q
 """,
     QueueLength,
 )
-"""How much waits for an agent, counted up to the limit."""
+"""How much waits for an agent and is due, counted up to the limit."""
+
+LOCK_QUEUE = Statement(
+    "lock_queue", "select pg_advisory_xact_lock(%(locks)s, hashtext(%(queue)s))::text as locked", _Locked
+)
+"""Lets one transaction at a time count a queue and add to it."""

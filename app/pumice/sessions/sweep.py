@@ -29,12 +29,14 @@ with gone as (
 ), done as (
   delete from interactions i using gone g
   where i.agent_id = g.agent_id and i.session_id = g.id and i.status <> 'queued'
+    and (i.dedupe_key is null or i.accepted_at < now() - %(window)s * interval '1 second')
 )
 select count(*) as gone from gone
 """,
     _Swept,
 )
-"""Deletes temporary sessions past their time that have nothing left to do, with all that belongs to them."""
+"""Deletes temporary sessions past their time that have nothing left to do, with all that belongs to them but for the
+interactions by which a repeat is recognised: those stay for the window, at least."""
 
 OLD_INTERACTIONS = Statement(
     "sweep_interactions",
@@ -66,9 +68,12 @@ delete from ticks where done_at is not null and scheduled_for < now() - %(days)s
 """Deletes ticks older than the retention."""
 
 
-def sweep(store: StoreConnection, *, retention_days: float) -> int:
-    """Delete one batch of each kind. Returns how many sessions and interactions went. Raises `StoreAwayError`."""
-    sessions = store.fetch(EXPIRED_SESSIONS, {"batch": BATCH})[0].gone
+def sweep(store: StoreConnection, *, retention_days: float, window: float = 86_400.0) -> int:
+    """Delete one batch of each kind. Returns how many sessions and interactions went. Raises `StoreAwayError`.
+
+    window: for how many seconds a repeat is recognised.
+    """
+    sessions = store.fetch(EXPIRED_SESSIONS, {"batch": BATCH, "window": window})[0].gone
     interactions = store.fetch(OLD_INTERACTIONS, {"days": retention_days, "batch": BATCH})[0].gone
     store.fetch(OLD_TICKS, {"days": retention_days})
     return sessions + interactions

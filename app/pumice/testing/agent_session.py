@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pumice.agents.agent import check_callable
-from pumice.agents.chats import chat_payload, chat_source
+from pumice.agents.chats import CHAT_SOURCE, chat_payload
 from pumice.agents.context import to_json
-from pumice.agents.deliveries import check_body, dedupe_key, find_hook, select_session, verify
+from pumice.agents.deliveries import body_fingerprint, check_body, dedupe_key, find_hook, select_session, verify
+from pumice.agents.fingerprint import json_fingerprint
 from pumice.agents.messages import Message
 from pumice.agents.names import checked_key, static_session_id
 from pumice.agents.requests import asks_async
@@ -116,11 +117,17 @@ class AgentSession:
         """
         given = [messages] if isinstance(messages, str | Message) else list(messages)
         encoded = [one.encode() if isinstance(one, Message) else one for one in given]
-        payload = chat_payload(self._store.spec, {"messages": encoded, "history": history})
+        payload = chat_payload(self._store.spec, {"messages": encoded, "history": history}, secret=True)
         key = None if idempotency_key is None else checked_key(idempotency_key, "Idempotency-Key")
-        dedupe = None if key is None else (chat_source(None), key)
-        done = self._run(self._stored, NewInteraction(kind="chat", name=None, payload=payload, dedupe=dedupe))
-        return done.reply.text
+        new = NewInteraction(
+            kind="chat",
+            name=None,
+            payload=payload,
+            dedupe=None if key is None else (CHAT_SOURCE, key),
+            unnamed=self._stored.temporary,
+            fingerprint=None if key is None else json_fingerprint(payload),
+        )
+        return self._run(self._stored, new).reply.text
 
     def hook(
         self,
@@ -151,8 +158,15 @@ class AgentSession:
             return problem_answer(problem)
         self._adopt(hook, off_loop(select_session, hook, request))
         dedupe = off_loop(dedupe_key, hook, request, request.headers.get)
-        payload = to_json(request.encode(), "the request")
-        new = NewInteraction(kind="hook", name=name, payload=payload, body=request.body or None, dedupe=dedupe)
+        new = NewInteraction(
+            kind="hook",
+            name=name,
+            payload=to_json(request.encode(), "the request"),
+            body=request.body or None,
+            dedupe=dedupe,
+            unnamed=self._stored.temporary,
+            fingerprint=body_fingerprint(request, request.headers.get),
+        )
         at_once = hook.accepts or asks_async(request.headers.get("prefer"))
         one = self._accept(self._stored, new, AT_ONCE if at_once else REPLY_TIMEOUT)
         return accepted_answer(one) if at_once or one.status == "queued" else hook_answer(one)

@@ -8,6 +8,7 @@ import orjson
 
 from pumice.agents.context import Call, new_id
 from pumice.agents.spec import AgentSpec
+from pumice.errors import OTHER_BODY, InvalidField
 from pumice.testing.interactions import Planned, RecordedInteraction, StoredSession
 
 DEDUPE_WINDOW = timedelta(days=1)
@@ -16,7 +17,10 @@ DEDUPE_WINDOW = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInteraction:
-    """What to accept, as the front or a turn asks for it. `available_at` is now unless given."""
+    """What to accept, as the front or a turn asks for it. `available_at` is now unless given.
+
+    dedupe, unnamed, fingerprint: how a repeat is recognised; see `pumice.sessions.accept`.
+    """
 
     kind: str
     name: str | None
@@ -24,6 +28,8 @@ class NewInteraction:
     id: str = ""
     body: bytes | None = None
     dedupe: tuple[str, str] | None = None
+    unnamed: bool = False
+    fingerprint: str | None = None
     available_at: datetime | None = None
     scheduled_for: datetime | None = None
     made_by: StoredSession | None = None
@@ -42,7 +48,7 @@ class InMemoryStore:
         self.interactions: list[RecordedInteraction] = []
         self.queued: list[RecordedInteraction] = []
         self._numbers = count(1)
-        self._known: dict[tuple[str, str], RecordedInteraction] = {}
+        self._known: dict[tuple[str | None, str, str], tuple[RecordedInteraction, str | None]] = {}
         self._planned: dict[str, Planned] = {}
 
     def session(self, session_id: str) -> StoredSession:
@@ -59,9 +65,16 @@ class InMemoryStore:
         return session
 
     def accept(self, session: StoredSession, new: NewInteraction) -> RecordedInteraction:
-        """Accept an interaction. Returns it or, for a repeat within the window, the first with its dedupe key."""
-        known = self._known.get(new.dedupe) if new.dedupe else None
-        if known is not None and known.accepted_at >= self.now - DEDUPE_WINDOW:
+        """Accept an interaction. Returns it or, for a repeat within the window, the first with its dedupe key.
+
+        A first that has failed is queued again. Raises `InvalidField` for an Idempotency-Key with another body.
+        """
+        key = (None if new.unnamed else session.id, *new.dedupe) if new.dedupe else None
+        known, fingerprint = self._known.get(key, (None, None)) if key else (None, None)
+        if known is not None and (known.status == "queued" or known.accepted_at >= self.now - DEDUPE_WINDOW):
+            if fingerprint and new.fingerprint and fingerprint != new.fingerprint:
+                raise InvalidField("Idempotency-Key", OTHER_BODY)
+            self._revive(known)
             return known
         one = RecordedInteraction(
             new.id or new_id(),
@@ -79,8 +92,8 @@ class InMemoryStore:
         session.exists = True
         self.interactions.append(one)
         self.queued.append(one)
-        if new.dedupe:
-            self._known[new.dedupe] = one
+        if key:
+            self._known[key] = one, new.fingerprint
         return one
 
     def accept_call(self, caller: StoredSession, call: Call) -> None:
@@ -98,6 +111,11 @@ class InMemoryStore:
     def planned(self, one: RecordedInteraction) -> Planned:
         """A queued call as its author asked for it."""
         return replace(self._planned[one.id], session_id=one.session.id)
+
+    def _revive(self, one: RecordedInteraction) -> None:
+        if one.status in {"failed", "dead"}:
+            one.status, one.reason, one.result, one.available_at = "queued", None, None, self.now
+            self.queued.append(one)
 
     def finish(self, one: RecordedInteraction) -> None:
         """Note that a queued interaction is finished."""

@@ -27,9 +27,9 @@ def session_document(spec: AgentSpec, row: Row[Any]) -> dict[str, Any]:
 
 
 def interaction_document(row: InteractionRow, *, secret: bool) -> dict[str, Any]:
-    """An interaction: what became of it and when. Only a secret key sees tracebacks and token usage."""
+    """An interaction: what became of it and when. Only a secret key sees what exceptions say, and all token usage."""
     errors = row.errors or []
-    shown = errors if secret else [_without_traceback(one) for one in errors]
+    shown = errors if secret else [_without_words(one) for one in errors]
     document = {
         "interactionId": str(row.id),
         "agentId": row.agent_id,
@@ -61,8 +61,9 @@ def _result(row: InteractionRow) -> Any:
     return row.result
 
 
-def _without_traceback(error: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in error.items() if key != "traceback"}
+def _without_words(error: dict[str, Any]) -> dict[str, Any]:
+    """A failed attempt without its message and its traceback."""
+    return {key: error[key] for key in ("attempt", "code", "type") if key in error}
 
 
 def _time(value: datetime | None) -> str | None:

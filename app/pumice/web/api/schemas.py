@@ -38,6 +38,14 @@ _CONTENT: Schema = {
     "description": "Text, or parts such as `{type: text, text: …}` and `{type: image_url, image_url: …}`",
     "anyOf": [_TEXT, {"type": "array", "items": {"type": "object"}}],
 }
+_TOOLS: dict[str, Schema] = {
+    "name": {**_or_null(_TEXT), "description": "Who said it, or which tool"},
+    "tool_calls": {
+        **_or_null({"type": "array", "items": {"type": "object", "required": ["id"]}}),
+        "description": "The tools that the assistant called; its content may be null then",
+    },
+    "tool_call_id": {**_or_null(_TEXT), "description": "Which call a tool's message answers"},
+}
 _SESSION_ID: Schema = {
     "description": "1 to 255 characters, none of them a control character, the first not $",
     "type": "string",
@@ -58,11 +66,11 @@ _ERROR = _object(
         "attempt": _COUNT,
         "code": {**_TEXT, "description": f"In which way it failed: {', '.join(FailureCode)}, or retried"},
         "type": {**_TEXT, "description": "The exception's class, `timeout`, `WorkerLost`, or `Retried` by an operator"},
-        "message": _TEXT,
+        "message": {**_TEXT, "description": "What the exception says; only for a secret key"},
         "traceback": {**_TEXT, "description": "Only for a secret key"},
-        "problem": ref("Problem"),
+        "problem": {"anyOf": [ref("Problem")], "description": "With which it was answered; only for a secret key"},
     },
-    ("type", "message"),
+    ("type",),
 )
 
 _PROBLEM = _object(
@@ -138,9 +146,13 @@ _CHAT_REQUEST = _object(
 
 SCHEMAS: dict[str, Schema] = {
     "SessionId": _SESSION_ID,
-    "Message": _object("What was said", {"role": {"enum": list(ROLES)}, "content": _CONTENT}),
+    "Message": _object(
+        "What was said", {"role": {"enum": list(ROLES)}, "content": _or_null(_CONTENT), **_TOOLS}, ("role", "content")
+    ),
     "NewMessage": _object(
-        "What is said", {"role": {"enum": list(ROLES), "default": "user"}, "content": _CONTENT}, ("content",)
+        "What is said. Roles other than the agent's `roles` need a secret key.",
+        {"role": {"enum": list(ROLES), "default": "user"}, "content": _or_null(_CONTENT), **_TOOLS},
+        ("content",),
     ),
     "ChatRequest": _CHAT_REQUEST,
     "ChatReply": _object("The reply", {"sessionId": _TEXT, "interactionId": _UUID, "message": ref("Message")}),
@@ -198,10 +210,12 @@ SCHEMAS: dict[str, Schema] = {
         {
             "seq": _COUNT,
             "role": {"enum": list(ROLES)},
-            "content": _CONTENT,
+            "content": _or_null(_CONTENT),
+            **_TOOLS,
             "interactionId": _UUID,
             "createdAt": _TIME,
         },
+        ("seq", "role", "content", "interactionId", "createdAt"),
     ),
     "MessagePage": _page("messages", "StoredMessage"),
     "Health": _object("The process lives", {"status": {"const": "ok"}}),

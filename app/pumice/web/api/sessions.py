@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
+from pumice.agents.messages import shown_fields
 from pumice.agents.names import checked_session_id
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, UnknownSession
@@ -110,6 +111,7 @@ def _message(row: Any) -> dict[str, Any]:
         "seq": row.seq,
         "role": row.role,
         "content": row.content,
+        **shown_fields(row.data),
         "interactionId": str(row.interaction_id),
         "createdAt": row.created_at.isoformat(),
     }

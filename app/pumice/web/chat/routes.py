@@ -4,8 +4,9 @@ from typing import Any
 
 from flask import Blueprint, Request, Response, request
 
-from pumice.agents.chats import chat_payload, chat_source
+from pumice.agents.chats import CHAT_SOURCE, chat_payload
 from pumice.agents.context import new_id
+from pumice.agents.fingerprint import json_fingerprint
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.accept import NewInteraction
 from pumice.web.http.auth import Key
@@ -39,7 +40,7 @@ def chat_blueprint(front: Front) -> Blueprint:
 
 def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:
     only = token_session(front.settings, spec, key, given_token(request, body))
-    payload = chat_payload(spec, body)
+    payload = chat_payload(spec, body, secret=key.kind == "secret")
     session_id, temporary = chosen_session(request, body, only)
     repeat_key = idempotency_key(request)
     wanted = NewInteraction(
@@ -49,7 +50,9 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
         kind="chat",
         name=None,
         payload=payload,
-        dedupe=(chat_source(only), repeat_key) if repeat_key else None,
+        dedupe=(CHAT_SOURCE, repeat_key) if repeat_key else None,
+        unnamed=temporary,
+        fingerprint=json_fingerprint(payload) if repeat_key else None,
         temporary=temporary,
         reply_to=None if prefers_async() else front.front_id,
     )

@@ -8,6 +8,7 @@ from pumice.agents.deliveries import (
     DELIVERY_HEADERS,
     IDEMPOTENCY_KEY,
     Caller,
+    body_fingerprint,
     check_body,
     dedupe_key,
     find_hook,
@@ -66,6 +67,8 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request, call: C
         payload=orjson.dumps(frozen.encode()).decode(),
         body=frozen.body or None,
         dedupe=dedupe_key(hook, frozen, _header, call),
+        unnamed=selected is None,
+        fingerprint=body_fingerprint(frozen, _header),
         temporary=selected is None,
         reply_to=None if at_once else front.front_id,
     )

@@ -74,8 +74,8 @@ class KeyCache:
         with self._connections.borrow() as store:
             try:
                 return find_key(store, digest)
-            except StoreAwayError as error:
-                raise StoreAway(str(error), retry_after=2) from None
+            except StoreAwayError:
+                raise StoreAway(retry_after=2) from None
 
     def _note_failure(self, address: str) -> None:
         """Count a wrong key. Raises `TooMany` for one more than the limit."""

@@ -18,7 +18,9 @@ from pumice.web.http.intake import Intake
 from pumice.web.http.subscriber import Subscriber
 from pumice.web.http.waiting import Waiters
 
-STORE_CONNECTIONS = 8
+STORE_CONNECTIONS = 4
+LOCK_WAIT = 1.0
+"""Seconds that a request waits for a session that somebody else holds; it keeps one of the connections meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,13 @@ def make_front(settings: Settings) -> Front:
     replies = Waiters(settings, is_live)
     subscriber = Subscriber(settings, front_id, replies.deliver)
     store_away = Outage(get_logger("pumice.web"), "postgres")
-    connections = StoreConnections(settings, STORE_CONNECTIONS)
+    connections = StoreConnections(settings, STORE_CONNECTIONS, lock_wait=LOCK_WAIT)
     return Front(
         settings=settings,
         registry=load_agents(settings.agents),
         engine=make_engine(settings),
         connections=connections,
-        intake=Intake(settings, connections, store_away),
+        intake=Intake(settings, store_away),
         keys=KeyCache(settings, connections),
         replies=replies,
         subscriber=subscriber,

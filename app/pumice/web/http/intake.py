@@ -7,60 +7,72 @@ import orjson
 import redis
 
 from pumice.agents.spec import AgentSpec
+from pumice.errors import OTHER_BODY, InvalidField
 from pumice.logs import Outage
 from pumice.messaging.events import CONTROL, Event, EventPublisher, Reply
 from pumice.messaging.redis_connection import connect
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.accept import Accepted, NewInteraction
-from pumice.sessions.busy_policy import accept_busy
 from pumice.sessions.connections import StoreConnections
 from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 from pumice.web.http.group_accept import GroupAccept
 from pumice.web.http.limits import QueueLimits
+from pumice.web.http.locking_accept import LockingAccept
+
+LOCK_WAIT = 0.1
+"""Seconds that a statement of an accept waits for a lock."""
+LOCK_CONNECTIONS = 4
 
 
 class Intake:
     """Accepts interactions for a front process."""
 
-    def __init__(self, settings: Settings, connections: StoreConnections, store_away: Outage) -> None:
-        self._settings = settings
-        self._connections = connections
+    def __init__(self, settings: Settings, store_away: Outage) -> None:
+        connections = StoreConnections(settings, LOCK_CONNECTIONS, lock_wait=LOCK_WAIT)
         self._wakes = WakePublisher(settings)
-        self._acceptor = GroupAccept(settings, self._wakes, store_away)
+        self._acceptor = GroupAccept(settings, self._wakes, store_away, connections)
         self._limits = QueueLimits(settings, connections)
+        self._locking = LockingAccept(settings, connections, self._limits)
         self._events = EventPublisher(settings)
         self._control = connect(settings.redis_url)
 
     def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
-        """Accept durably. Raises `TooMany`, `Busy`, `StoreAway`; then nothing was written."""
-        self._limits.enter(wanted.agent_id, wanted.session_id)
+        """Accept durably. When this raises, nothing was written.
+
+        Raises `TooMany`, `Busy`, `Locked`, `StoreAway`, and `InvalidField` for an Idempotency-Key that came with
+        another body.
+        """
+        has_room = self._limits.enter(wanted.agent_id, wanted.session_id)
         try:
-            return self._accept(spec, wanted)
+            accepted = self._accept(spec, wanted, near_limit=not has_room)
         finally:
             self._limits.leave(wanted.agent_id, wanted.session_id)
+        if accepted.differs:
+            raise InvalidField("Idempotency-Key", OTHER_BODY)
+        return accepted
 
-    def _accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
+    def finished(self, wanted: NewInteraction) -> None:
+        """Note that what was accepted does not wait any more: it makes room without a look."""
+        self._limits.finished(wanted.agent_id, wanted.session_id)
+
+    def _accept(self, spec: AgentSpec, wanted: NewInteraction, *, near_limit: bool) -> Accepted:
         policy = spec.cls.on_busy
-        if wanted.kind != "chat" or policy == "queue":
-            return self._acceptor.accept(wanted)
-        if policy == "interrupt":
+        queues = wanted.kind != "chat" or policy in {"queue", "interrupt"}
+        if queues and not near_limit:
             accepted = self._acceptor.accept(wanted)
-            if not accepted.duplicate:
-                self.order({"interrupt": [wanted.agent_id, wanted.session_id], "by": accepted.id})
-            return accepted
-        return self._accept_busy(wanted, policy)
+        else:
+            accepted = self._accept_alone(wanted, policy, near_limit=near_limit)
+        if wanted.kind == "chat" and policy == "interrupt" and not accepted.duplicate:
+            self.order({"interrupt": [wanted.agent_id, wanted.session_id], "by": accepted.id})
+        return accepted
 
-    def _accept_busy(self, wanted: NewInteraction, policy: str) -> Accepted:
-        settings = self._settings
-        with self._connections.borrow() as store:
-            outcome = accept_busy(
-                store, wanted, policy, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
-            )
-        if not outcome.accepted.duplicate:
-            self._wakes.wake([Wake.of(wanted.agent_id, wanted.session_id, wanted.kind)])
-            self.tell_finished(wanted.agent_id, wanted.session_id, outcome.superseded)
-        return outcome.accepted
+    def _accept_alone(self, wanted: NewInteraction, policy: str, *, near_limit: bool) -> Accepted:
+        admission = self._locking.accept(wanted, policy, near_limit=near_limit)
+        if admission.accepted.starts:
+            self._wakes.wake([Wake.of(wanted.agent_id, admission.accepted.session_id, wanted.kind)])
+            self.tell_finished(wanted.agent_id, wanted.session_id, admission.superseded)
+        return admission.accepted
 
     def wake(self, wakes: Iterable[Wake]) -> None:
         """Have sessions woken."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response
+from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
@@ -14,6 +15,7 @@ from pumice.agents.failures import failure_of
 from pumice.errors import (
     Internal,
     InvalidField,
+    Locked,
     Malformed,
     MethodNotAllowed,
     Problem,
@@ -57,9 +59,9 @@ def as_problem(error: BaseException) -> Problem:
         return kind() if kind in {UnknownRoute, MethodNotAllowed, TooLarge} else kind(error.description)
     if isinstance(error, SerializationError):  # nested deeper than JSON is written
         return InvalidField(error.field, str(error))
-    if isinstance(error, StoreAwayError):
-        return StoreAway(str(error), retry_after=2)
-    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _store_is_away(error)):
+    if isinstance(error, LockNotAvailable):
+        return Locked(retry_after=1)
+    if isinstance(error, StoreAwayError | PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
         return StoreAway(retry_after=2)
     if isinstance(error, UnicodeEncodeError):
         return InvalidField("request", "holds text that is not valid Unicode")
@@ -67,7 +69,7 @@ def as_problem(error: BaseException) -> Problem:
     return Internal()
 
 
-def _store_is_away(error: DBAPIError) -> bool:
+def _is_away(error: DBAPIError) -> bool:
     return error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "AdminShutdown"}
 
 

@@ -56,6 +56,8 @@ def accept_and_wait(
             finished = waiter.finished
             newer = finished.merged_into if finished is not None else None
             if newer is None:
+                if finished is not None and not accepted.duplicate:
+                    front.intake.finished(wanted)
                 return accepted, finished
             waiter = front.replies.expect(newer, eager=True)
     finally:

@@ -99,6 +99,7 @@ class SocketSession:
         spec = None if agent_id is None else front.agent(agent_id)
         key = front.keys.check(parameters.get("apiKey"), request.remote_addr or "", agent_id=agent_id)
         self._spec = spec or front.agent(key.agent_id)
+        self._secret = key.kind == "secret"
         only = token_session(front.settings, self._spec, key, parameters.get("sessionToken"))
         self._session_id, self._temporary = chosen_session(request, parameters, only)
 
@@ -134,7 +135,7 @@ class SocketSession:
 
     def _take(self, frame: str | bytes) -> None:
         try:
-            kind, payload = read_frame(self._spec, frame)
+            kind, payload = read_frame(self._spec, frame, secret=self._secret)
             wanted = NewInteraction(
                 new_id(), self._spec.id, self._session_id, kind, None, payload, temporary=self._temporary
             )
@@ -148,7 +149,7 @@ class SocketSession:
             self._connection.send_own({"type": "error", "error": as_problem(error).document()})
 
 
-def read_frame(spec: AgentSpec, frame: str | bytes) -> tuple[str, str]:
+def read_frame(spec: AgentSpec, frame: str | bytes, *, secret: bool = False) -> tuple[str, str]:
     """A frame's interaction kind and payload. Raises `Problem` for what can't be read."""
     if isinstance(frame, bytes):
         try:
@@ -167,7 +168,7 @@ def read_frame(spec: AgentSpec, frame: str | bytes) -> tuple[str, str]:
     if isinstance(value, str):
         return "chat", chat_payload(spec, {"messages": [{"role": "user", "content": value}]})
     if isinstance(value, dict) and value.get("type") == "chat":
-        return "chat", chat_payload(spec, value)
+        return "chat", chat_payload(spec, value, secret=secret)
     if isinstance(value, dict) and "type" not in value and "role" in value and "content" in value:
-        return "chat", chat_payload(spec, {"messages": [value]})
+        return "chat", chat_payload(spec, {"messages": [value]}, secret=secret)
     return "socket", to_json({"data": value}, "the frame")

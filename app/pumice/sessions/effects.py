@@ -1,0 +1,47 @@
+"""What a turn did, as the rows of a commit."""
+
+from typing import Any
+
+import orjson
+
+from pumice.agents.context import Call
+from pumice.agents.messages import Message
+from pumice.agents.turn import Outcome
+
+
+def outcome_row(outcome: Outcome) -> dict[str, Any]:
+    """What became of an interaction."""
+    failure = outcome.failure
+    return {
+        "id": outcome.work.id,
+        "status": "queued" if outcome.status == "retry" else outcome.status,
+        "result": outcome.result,
+        "error": _json(failure.encode() if failure else None),
+        "usage": _json(outcome.usage),
+        "attempt": outcome.work.attempts + 1,
+        "delay": failure.retry_after if failure else 0.0,
+        "reason": outcome.reason,
+        "reason_code": outcome.reason_code,
+        "superseded_by": outcome.superseded_by,
+    }
+
+
+def message_row(message: Message) -> dict[str, Any]:
+    """A message of the conversation. Its content may be null, as that of a message that only calls tools."""
+    return {"role": message.role, "content": orjson.dumps(message.content).decode(), "data": _json(message.data)}
+
+
+def call_row(call: Call) -> dict[str, Any]:
+    """A call of another session, or a later one of the same."""
+    return {
+        "id": call.id,
+        "target": call.session_id,
+        "method": call.method,
+        "payload": call.payload,
+        "at": call.at,
+        "delay": call.delay,
+    }
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
