@@ -34,6 +34,10 @@ class StoreAwayError(PumiceError):
     """Postgres can't be reached."""
 
 
+class StoreBusyError(StoreAwayError):
+    """Postgres is there, and others hold what was needed for too long."""
+
+
 class MissingExtraError(PumiceError):
     """A language model needs an extra that is not installed."""
 
@@ -191,3 +195,9 @@ class StoreAway(Problem):
     """The store can't be reached; nothing was accepted."""
 
     status, slug = 503, "store-away"
+
+
+class StoreBusy(Problem):
+    """The store is busy; nothing was changed."""
+
+    status, slug = 503, "store-busy"

@@ -21,6 +21,7 @@ from pumice_workers.event_loop import EventLoop
 from pumice_workers.recheck import Recheck
 from pumice_workers.rescue_loop import RescueLoop
 from pumice_workers.services import Services
+from pumice_workers.sweep_loop import SweepLoop
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
 
@@ -57,6 +58,7 @@ class WorkerProcess:
         self.watcher = Watcher(self.services, self.runner)
         self.control = ControlListener(self.services, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self.sweep = SweepLoop(settings)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_store = StoreConnection(settings)
@@ -69,6 +71,7 @@ class WorkerProcess:
         gc.freeze()
         gc.set_threshold(*GARBAGE)
         self.rescue.start()
+        self.sweep.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
@@ -121,6 +124,7 @@ class WorkerProcess:
         self.recheck.stop()
         self.watcher.stop()
         self.rescue.stop()
+        self.sweep.stop()
         self.events.stop()
         self.wakes.stop()
         return finished

@@ -20,11 +20,14 @@ from pumice.errors import (
     SerializationError,
     StoreAway,
     StoreAwayError,
+    StoreBusy,
+    StoreBusyError,
     TooLarge,
     UnknownRoute,
     UnsupportedMedia,
 )
 from pumice.logs import Outage, get_logger
+from pumice.sessions.away import BUSY, explain, is_away
 
 BY_STATUS: dict[int, type[Problem]] = {
     404: UnknownRoute,
@@ -57,18 +60,27 @@ def as_problem(error: BaseException) -> Problem:
         return kind() if kind in {UnknownRoute, MethodNotAllowed, TooLarge} else kind(error.description)
     if isinstance(error, SerializationError):  # nested deeper than JSON is written
         return InvalidField(error.field, str(error))
-    if isinstance(error, StoreAwayError):
-        return StoreAway(str(error), retry_after=2)
-    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _store_is_away(error)):
-        return StoreAway(retry_after=2)
+    if (problem := _store_problem(error)) is not None:
+        return problem
     if isinstance(error, UnicodeEncodeError):
         return InvalidField("request", "holds text that is not valid Unicode")
     log.error("request_failed", exc_info=error)
     return Internal()
 
 
-def _store_is_away(error: DBAPIError) -> bool:
-    return error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "AdminShutdown"}
+def _store_problem(error: BaseException) -> Problem | None:
+    """The problem when the store is away or busy; None for any other error."""
+    if isinstance(error, StoreBusyError):
+        return StoreBusy(str(error), retry_after=2)
+    if isinstance(error, StoreAwayError):
+        return StoreAway(str(error), retry_after=2)
+    if isinstance(error, PoolTimeoutError):
+        return StoreBusy("All connections to Postgres are in use.", retry_after=2)
+    if not isinstance(error, DBAPIError):
+        return None
+    if error.connection_invalidated or is_away(error.orig):
+        return StoreAway(explain(error.orig) if error.orig else None, retry_after=2)
+    return StoreBusy(retry_after=2) if isinstance(error.orig, BUSY) else None
 
 
 def _log_cause(problem: Problem, cause: BaseException, *, told: bool) -> None:
