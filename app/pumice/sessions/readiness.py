@@ -4,6 +4,7 @@ A statement that only reads would find a standby ready, and one that changes a r
 """
 
 import os
+import select
 import threading
 import time
 from typing import Any, LiteralString
@@ -60,12 +61,18 @@ class WriteCheck:
         with self._lock:
             if self._checking:
                 return self._over
-            if time.monotonic() - self._checked_at < FRESH:
+            if time.monotonic() - self._checked_at < FRESH and not self._has_ended():
                 return None
             self._checking, self._over = True, threading.Event()
             over = self._over
         threading.Thread(target=self._check, args=(over,), name="pumice-ready", daemon=True).start()
         return over
+
+    def _has_ended(self) -> bool:
+        """Whether the connection was closed since the last check: nothing else comes on one that asks nothing."""
+        if self._connection is None:
+            return False
+        return self._connection.closed or bool(select.select([self._connection], [], [], 0)[0])
 
     def _check(self, over: threading.Event) -> None:
         problem: str | None = "Postgres could not be asked"

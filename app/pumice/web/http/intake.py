@@ -75,6 +75,10 @@ class Intake:
             if front_id is not None:
                 self._events.publish(Reply(front_id, one))
 
+    def tell(self, agent_id: str, session_id: str, event: dict[str, Any]) -> None:
+        """Tell all who watch a session of an event."""
+        self._events.publish(Event.of(agent_id, session_id, event))
+
     def order(self, order: dict[str, Any]) -> None:
         """Send an order to the workers. Lost when Redis is away: orders only make sooner what happens anyway."""
         try:
