@@ -13,7 +13,7 @@ from pumice.sessions.sweep import Sweeper
 from pumice.settings import Settings
 
 INTERVAL = 5.0
-REST = 0.5
+REST = 0.67
 """Part of the time that the loop rests while it has much to delete: turns share the server with it."""
 
 log = get_logger("pumice.sweep")

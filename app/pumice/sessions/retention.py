@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pumice.sessions.connections import Transaction
 from pumice.sessions.statements import Statement
 
-BATCH = 1_000
+BATCH = 500
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 LOOK_BACK = 1_000
 """Batches after which interactions are looked for from the beginning again: some were held by others."""
