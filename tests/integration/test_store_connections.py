@@ -1,6 +1,7 @@
 """Connections to Postgres: bounded in number and time, and always to the server that takes writes."""
 
 import threading
+import time
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -37,8 +38,10 @@ WRITE = Statement("test_write", "insert into agents (id) values (%(id)s)", NoRow
 def test_a_borrower_waits_for_a_while_and_no_longer(settings, monkeypatch):
     monkeypatch.setattr(connections, "PATIENCE", 0.1)
     lent = StoreConnections(settings, 1)
+    began = time.monotonic()
     with lent.borrow(), pytest.raises(StoreBusyError, match="All 1 connections"), lent.borrow():
         pass
+    assert time.monotonic() - began < 2
     waiting = threading.Event()
     monkeypatch.setattr(connections, "PATIENCE", 10)
 
@@ -70,7 +73,7 @@ def test_a_statement_that_goes_unanswered_ends_its_connection(protocol, monkeypa
 def test_a_slow_query_of_a_front_is_ended(database_url, pooled):
     engine = make_engine(Settings.from_env({"DATABASE_URL": database_url, "DATABASE_POOLED": pooled}), limit=1)
     with pytest.raises(DBAPIError) as caught, engine.connect() as connection:
-        connection.execute(text("select pg_sleep(30)"))
+        connection.execute(text("select pg_sleep(5)"))
     assert isinstance(as_problem(caught.value), StoreBusy)
     with engine.connect() as connection:
         assert connection.execute(text("select 1")).scalar_one() == 1
