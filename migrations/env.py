@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import psycopg
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+from pumice.sessions.away import address
 from pumice.sessions.models import Base
 
 MIGRATION_LOCK = 7_864_223
@@ -13,8 +15,12 @@ MIGRATION_LOCK = 7_864_223
 
 def main() -> None:
     """Run the migrations on `sqlalchemy.url`, which `pumice db upgrade` sets."""
-    url = (context.config.get_main_option("sqlalchemy.url") or "").replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"prepare_threshold": None})
+    url = (context.config.get_main_option("sqlalchemy.url") or "").replace("postgresql+psycopg://", "postgresql://", 1)
+    engine = create_engine(
+        "postgresql+psycopg://",
+        poolclass=pool.NullPool,
+        creator=lambda: psycopg.connect(address(url), prepare_threshold=None),
+    )
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=Base.metadata, on_version_apply=note_applied)
         with context.begin_transaction():

@@ -37,6 +37,10 @@ class StoreAwayError(PumiceError):
     """Postgres can't be reached."""
 
 
+class StoreBusyError(StoreAwayError):
+    """Postgres is there, and others hold what was needed for too long."""
+
+
 class MissingExtraError(PumiceError):
     """A language model needs an extra that is not installed."""
 
@@ -194,12 +198,6 @@ class Internal(Problem):
     status, slug = 500, "internal"
 
 
-class Locked(Problem):
-    """Another transaction holds what this needs; nothing was accepted."""
-
-    status, slug = 503, "locked"
-
-
 class StoreAway(Problem):
     """The store can't be reached; nothing was accepted."""
 
@@ -210,3 +208,9 @@ class Overloaded(Problem):
     """There is no room for this now; nothing was accepted."""
 
     status, slug = 503, "overloaded"
+
+
+class StoreBusy(Problem):
+    """The store is busy; nothing was changed."""
+
+    status, slug = 503, "store-busy"

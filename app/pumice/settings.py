@@ -113,6 +113,9 @@ class Settings(BaseModel):
     shutdown_timeout: float = Field(20, ge=0, le=600, description="how long a stopping worker waits for its turns")
 
     temporary_ttl: float = Field(3600, gt=0, le=CENTURY, description="life of a temporary session after its last use")
+    empty_session_ttl: float = Field(
+        7 * 86_400, ge=0, le=CENTURY, description="life of a session to which nothing but jobs happened; 0 keeps it"
+    )
     dedupe_window: float = Field(
         86_400, gt=0, le=CENTURY, description="how long a delivery id or Idempotency-Key is remembered"
     )

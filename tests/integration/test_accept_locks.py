@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pumice.errors import Internal, Locked
+from pumice.errors import Internal, StoreBusy
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import WakePublisher
 from pumice.sessions.connections import StoreConnections
@@ -61,7 +61,7 @@ def test_who_waits_too_long_is_told_so_and_nothing_is_written(protocol, group):
     protocol.accept(new("stuck"))
     with deleting(protocol, "stuck") as connection:
         waiting = started(group.accept, new("stuck"))
-        assert isinstance(waiting.exception(10), Locked)
+        assert isinstance(waiting.exception(10), StoreBusy)
         connection.rollback()
     assert len(protocol.interactions("stuck")) == 1
     assert group.accept(new("stuck")).session_id == "stuck"

@@ -64,16 +64,6 @@ def test_metadata_is_of_one_session(protocol, engine, session):
     assert [protocol.session(name)["metadata"] for name in ("s", "other")] == [{"a": "ä"}, {}]
 
 
-def test_a_session_goes_with_all_that_belongs_to_it(protocol, engine, session):
-    protocol.accept(new("s", agent_id="other"))
-    assert not queries.delete_session(engine, "nobody", "s")
-    assert queries.delete_session(engine, AGENT, "s")
-    assert not queries.delete_session(engine, AGENT, "s")
-    for table, column in (("sessions", "id"), ("interactions", "session_id"), ("messages", "session_id")):
-        left = protocol.query(f"select agent_id from {table} where {column} = 's'")
-        assert left == ([] if table == "messages" else [{"agent_id": "other"}])
-
-
 def test_an_interaction_belongs_to_its_agent(engine, session):
     found = queries.get_interaction(engine, session[0], AGENT)
     assert found is not None

@@ -17,7 +17,7 @@ from pumice.agents.registry import Registry
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import WakePublisher
-from pumice.sessions.beats import forget_beats, show_beat
+from pumice.sessions.beats import show_beat
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.ticks import Tick, insert_ticks, last_ticks
 from pumice.settings import Settings
@@ -76,7 +76,6 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
         try:
             now = show_beat(self._store, self._name)
             if not self._started:
-                forget_beats(self._store)
                 self._clock.start(last_ticks(self._store), now)
                 self._started = True
             self._pending += self._clock.take_due(now)

@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-import time
 from typing import Any
 
 import psycopg
@@ -17,12 +16,10 @@ from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
 from pumice.sessions.presence import register, seen, take_back
 from pumice.sessions.rescue import Blamed, Findings, rescue
-from pumice.sessions.sweep import sweep
 from pumice.settings import Settings
 from pumice_workers.wake_runner import WakeRunner
 
 INTERVAL = 1.0
-SWEEP_EVERY = 5.0
 
 log = get_logger("pumice.rescue")
 
@@ -37,7 +34,6 @@ class RescueLoop:
         self._wakes = wakes
         self._store = StoreConnection(settings)
         self._registered_on: Any = None
-        self._swept = 0.0
         self._away = Outage(log, "rescue_store")
         self._stop = threading.Event()
         self.ready = threading.Event()
@@ -96,10 +92,6 @@ class RescueLoop:
         for row in findings.dead:
             self._events.publish(*_death_notice(row))
         _log(findings)
-        if time.monotonic() - self._swept > SWEEP_EVERY:
-            self._swept = time.monotonic()
-            settings = self._settings
-            sweep(self._store, retention_days=settings.retention_days, window=settings.dedupe_window)
 
 
 def _death_notice(row: Blamed) -> list[Event | Reply]:

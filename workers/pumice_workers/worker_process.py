@@ -25,6 +25,7 @@ from pumice_workers.recheck import Recheck
 from pumice_workers.rescue_loop import RescueLoop
 from pumice_workers.scheduler import Scheduler
 from pumice_workers.services import Services
+from pumice_workers.sweep_loop import SweepLoop
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
 
@@ -69,6 +70,7 @@ class WorkerProcess:
         self.control = ControlListener(self.services, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
         self._on_loop = {one for one, spec in self.registry.items() if spec.may_need_loop}
+        self.sweep = SweepLoop(settings)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_store = StoreConnection(settings)
@@ -81,6 +83,7 @@ class WorkerProcess:
         gc.freeze()
         gc.set_threshold(*GARBAGE)
         self.rescue.start()
+        self.sweep.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
@@ -150,6 +153,7 @@ class WorkerProcess:
         self.recheck.stop()
         self.watcher.stop()
         self.rescue.stop()
+        self.sweep.stop()
         self.events.stop()
         self.wakes.stop()
         return finished and not (self.runner.scheduler and self.runner.scheduler.lost)

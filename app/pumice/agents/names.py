@@ -11,6 +11,7 @@ SESSION_ID_LENGTH = 255
 KEY_LENGTH = 255
 RESERVED_PREFIX = "$"
 """Begins the ids of sessions that Pumice makes for itself."""
+TEMPORARY_ID = re.compile(r"tmp-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def checked_session_id(value: object, field: str = "sessionId") -> str:
@@ -29,6 +30,11 @@ def checked_session_id(value: object, field: str = "sessionId") -> str:
     if value.startswith(RESERVED_PREFIX):
         raise InvalidField(field, f"must not start with {RESERVED_PREFIX}")
     return value
+
+
+def is_temporary_id(session_id: str) -> bool:
+    """Whether Pumice gave this id to a temporary session. A session of such an id is temporary whenever it is made."""
+    return session_id.startswith("tmp-") and TEMPORARY_ID.fullmatch(session_id) is not None
 
 
 def static_session_id(job: str) -> str:

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     OVERLAP = "overlap"
     DISCARDED = "discarded"
+    DELETED = "deleted"
 
 
 REASONS = {
@@ -47,6 +48,7 @@ REASONS = {
     Reason.CANCELLED: "cancelled through the API",
     Reason.OVERLAP: "overlap: the previous run was not finished",
     Reason.DISCARDED: "discarded by an operator",
+    Reason.DELETED: "its session was deleted",
 }
 """The reasons in words."""
 

@@ -57,9 +57,11 @@ def _of_postgres(error: Exception) -> str | None:
     import psycopg
     from sqlalchemy.exc import DBAPIError
 
+    from pumice.sessions.away import explain, is_away
+
     original = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(original, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return f"the schema isn't this version's: {UPGRADE}"
-    if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
-        return f"Postgres can't be reached: {one_line(original)}"
+    if original is not None and is_away(original):
+        return one_line(PumiceError(explain(original)))
     return f"Postgres refused: {one_line(original)}" if isinstance(original, psycopg.Error) else None

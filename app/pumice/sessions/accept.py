@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pumice.agents.context import new_id
+from pumice.agents.names import is_temporary_id
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.repeats import Repeat, find_repeats
@@ -180,7 +181,7 @@ def _rows(incoming: list[NewInteraction], temporary_ttl: float, grace: float) ->
                 "key": key,
                 "unnamed": one.unnamed,
                 "fingerprint": one.fingerprint,
-                "temporary": one.temporary,
+                "temporary": one.temporary or is_temporary_id(one.session_id),
                 "reply_to": one.reply_to,
             }
         )

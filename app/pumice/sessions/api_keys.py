@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import psycopg
 
+from pumice.sessions.away import address
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.statements import Statement
 
@@ -53,7 +54,7 @@ def hash_key(key: str) -> bytes:
 def create_key(database_url: str, agent_id: str, kind: KeyKind) -> str:
     """Make a key for an agent. Returns it; it can't be shown again. Raises `psycopg.Error`."""
     key = f"{'pub' if kind == 'public' else 'sec'}_{secrets.token_urlsafe(32)}"
-    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+    with psycopg.connect(address(database_url), prepare_threshold=None) as connection:
         connection.execute("insert into agents (id) values (%s) on conflict do nothing", (agent_id,))
         connection.execute(
             "insert into api_keys (hash, prefix, kind, agent_id) values (%s, %s, %s, %s)",
@@ -64,7 +65,7 @@ def create_key(database_url: str, agent_id: str, kind: KeyKind) -> str:
 
 def list_keys(database_url: str, agent_id: str | None = None) -> list[KeyRow]:
     """List keys, of one agent or all, oldest first. Raises `psycopg.Error`."""
-    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+    with psycopg.connect(address(database_url), prepare_threshold=None) as connection:
         rows = connection.execute(
             "select prefix, kind, agent_id, created_at, revoked_at from api_keys"
             " where %(agent)s::text is null or agent_id = %(agent)s order by created_at, prefix",
@@ -78,7 +79,7 @@ def find_valid_keys(database_url: str, key: str) -> list[KeyRow]:
 
     Raises `psycopg.Error`.
     """
-    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+    with psycopg.connect(address(database_url), prepare_threshold=None) as connection:
         rows = connection.execute(
             "select prefix, kind, agent_id, created_at, revoked_at from api_keys"
             " where revoked_at is null and (hash = %(hash)s or starts_with(prefix, %(key)s))"
@@ -90,7 +91,7 @@ def find_valid_keys(database_url: str, key: str) -> list[KeyRow]:
 
 def revoke_key(database_url: str, prefix: str) -> bool:
     """Revoke the key with this prefix. Returns whether it was valid until now. Raises `psycopg.Error`."""
-    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+    with psycopg.connect(address(database_url), prepare_threshold=None) as connection:
         revoked = connection.execute(
             "update api_keys set revoked_at = now() where prefix = %s and revoked_at is null", (prefix,)
         )

@@ -4,15 +4,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.statements import NoRow, Statement
+from pumice.sessions.statements import Statement
 
 
 class _Now(NamedTuple):
     now: datetime
 
-
-FORGET = Statement("forget_beats", "delete from beats where seen_at < now() - interval '1 day'", NoRow)
-"""Removes beats that ended."""
 
 SHOW = Statement(
     "show_beat",
@@ -28,8 +25,3 @@ on conflict (name) do update set seen_at = clock_timestamp() returning clock_tim
 def show_beat(store: StoreConnection, name: str) -> datetime:
     """Say that the beat of this name (`host:pid`) lives. Returns the time by Postgres. Raises `StoreAwayError`."""
     return store.fetch(SHOW, (name,))[0].now
-
-
-def forget_beats(store: StoreConnection) -> None:
-    """Remove the beats that were not seen for a day. Raises `StoreAwayError`."""
-    store.fetch(FORGET)

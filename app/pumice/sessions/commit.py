@@ -78,10 +78,12 @@ SAY: LiteralString = """, said as (
 
 CALL: LiteralString = """, calls as (
   select h.agent_id, c.* from json_to_recordset(%(calls)s::json) as c(session int, place int, id uuid, target text,
-    method text, payload text, at timestamptz, delay float8)
+    method text, payload text, at timestamptz, delay float8, temporary boolean)
   join held h on h.place = c.session
 ), targets as (
-  insert into sessions (agent_id, id) select distinct agent_id, target from calls order by agent_id, target
+  insert into sessions (agent_id, id, temporary, expires_at)
+  select distinct agent_id, target, temporary, case when temporary then now() + %(ttl)s * interval '1 second' end
+  from calls order by agent_id, target
   on conflict do nothing
 ), called as (
   insert into interactions (id, agent_id, session_id, kind, name, payload, available_at, wake_at)

@@ -13,7 +13,8 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from pumice.errors import StoreAwayError
+from pumice.errors import StoreAwayError, StoreBusyError
+from pumice.sessions.away import AGAIN, BUSY, GONE, address, explain
 from pumice.sessions.statements import Parameters, RowT, Statement
 from pumice.settings import Settings
 
@@ -31,9 +32,25 @@ running it), and a plan made while the tables were small must not say anything e
 IDLE = "-c idle_in_transaction_session_timeout=5s"
 """A process that is suspended in the middle of a transaction must not hold up others for longer."""
 HASTY = "-c synchronous_commit=off -c lock_timeout=500ms"
-STORE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, pg.IdleInTransactionSessionTimeout)
-TRY_AGAIN = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 RETRIES = 5
+UNANSWERED = 10.0
+"""Seconds that a statement may go unanswered. A server that is stopped, or a network that swallows everything, neither
+answers nor closes the connection. Statements here take milliseconds, and none may wait for a lock as long as this."""
+PATIENCE = 5.0
+"""Seconds that a borrower waits for a connection while all are lent."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that is lost when a statement goes unanswered."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for what Postgres answers; raises `psycopg.OperationalError` after `UNANSWERED` seconds."""
+        try:
+            return super().wait(gen, interval, UNANSWERED if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # nobody shall wait as long again for the end of the transaction
+            raise
 
 
 class StoreConnection:
@@ -82,17 +99,23 @@ class StoreConnection:
 
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
-        """A transaction of several statements. Raises `StoreAwayError`, and `LockNotAvailable` with a `lock_wait`."""
+        """A transaction of several statements. Raises `StoreAwayError`.
+
+        It is a `StoreBusyError` when others hold what a statement waited for; with a `lock_wait`, psycopg's
+        `LockNotAvailable` comes through instead.
+        """
         try:
             with self.connection.transaction():
                 if self._lock_wait is not None and self._settings.database_pooled:
                     self.connection.execute(self._set_lock_wait)
                 yield Transaction(self.connection)
-        except STORE_GONE as error:
-            if self._lock_wait is not None and isinstance(error, pg.LockNotAvailable):
+        except BUSY as error:
+            if self._gives_up_on(error):
                 raise
+            raise StoreBusyError(explain(error)) from error
+        except GONE as error:
             self.close()
-            raise StoreAwayError(_explain(error)) from error
+            raise StoreAwayError(explain(error)) from error
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -107,13 +130,17 @@ class StoreConnection:
         for left in range(RETRIES, -1, -1):
             try:
                 return run(self.connection)
-            except TRY_AGAIN as error:
-                if not left or (self._lock_wait is not None and isinstance(error, pg.LockNotAvailable)):
+            except (*AGAIN, *BUSY) as error:
+                if self._gives_up_on(error):
                     raise
-            except STORE_GONE as error:
+                if not left:
+                    if isinstance(error, BUSY):
+                        raise StoreBusyError(explain(error)) from error
+                    raise
+            except GONE as error:
                 self.close()
                 if not again:
-                    raise StoreAwayError(_explain(error)) from error
+                    raise StoreAwayError(explain(error)) from error
                 again = False
         raise AssertionError
 
@@ -130,6 +157,10 @@ class StoreConnection:
     def _set_lock_wait(self) -> sql.SQL:
         return sql.SQL(f"set local lock_timeout = {int((self._lock_wait or 0) * 1000)}")
 
+    def _gives_up_on(self, error: psycopg.Error) -> bool:
+        """Whether a lock that others hold is for the caller to deal with."""
+        return self._lock_wait is not None and isinstance(error, pg.LockNotAvailable)
+
     def _open(self) -> psycopg.Connection[Any]:
         options: dict[str, Any] = {"prepare_threshold": None if self._settings.database_pooled else 2}
         if not self._settings.database_pooled:
@@ -138,8 +169,8 @@ class StoreConnection:
                 chosen.append(f"-c lock_timeout={int(self._lock_wait * 1000)}ms")
             options["options"] = " ".join(chosen)
         try:
-            return psycopg.connect(
-                self._settings.database_url,
+            return _Connection.connect(
+                address(self._settings.database_url),
                 autocommit=True,
                 connect_timeout=CONNECT_TIMEOUT,
                 keepalives_idle=10,
@@ -149,8 +180,8 @@ class StoreConnection:
                 application_name="pumice",
                 **options,
             )
-        except STORE_GONE as error:
-            raise StoreAwayError(_explain(error)) from error
+        except GONE as error:
+            raise StoreAwayError(explain(error)) from error
 
 
 class Transaction:
@@ -165,24 +196,29 @@ class Transaction:
 
 
 class StoreConnections:
-    """Up to `size` connections that threads borrow and give back; a borrower waits when all are out."""
+    """Up to `size` connections that threads borrow and give back; a borrower waits a while when all are lent."""
 
     def __init__(self, settings: Settings, size: int, *, durable: bool = True, lock_wait: float | None = None) -> None:
         self._settings = settings
         self._durable = durable
         self._lock_wait = lock_wait
         self._free: list[StoreConnection] = []
+        self._size = size
         self._places = threading.BoundedSemaphore(size)
 
     @contextmanager
     def borrow(self) -> Iterator[StoreConnection]:
-        """Lend a connection."""
-        with self._places:
+        """Lend a connection. Raises `StoreBusyError` when none comes back in time."""
+        if not self._places.acquire(timeout=PATIENCE):
+            raise StoreBusyError(f"All {self._size} connections to Postgres were in use for {PATIENCE:.0f} s.")
+        try:
             store = self._free.pop() if self._free else self._make()
             try:
                 yield store
             finally:
                 self._free.append(store)
+        finally:
+            self._places.release()
 
     def _make(self) -> StoreConnection:
         return StoreConnection(self._settings, durable=self._durable, lock_wait=self._lock_wait)
@@ -195,7 +231,3 @@ class StoreConnections:
 
 def _fetch(connection: psycopg.Connection[Any], statement: Statement[RowT], parameters: Parameters) -> list[RowT]:
     return statement.rows(connection.execute(statement.sql, parameters))
-
-
-def _explain(error: Exception) -> str:
-    return f"Postgres can't be reached: {str(error).strip().splitlines()[0] if str(error) else type(error).__name__}"

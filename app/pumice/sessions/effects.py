@@ -6,6 +6,7 @@ import orjson
 
 from pumice.agents.context import Call
 from pumice.agents.messages import Message
+from pumice.agents.names import is_temporary_id
 from pumice.agents.turn import Outcome
 
 
@@ -40,6 +41,7 @@ def call_row(call: Call) -> dict[str, Any]:
         "payload": call.payload,
         "at": call.at,
         "delay": call.delay,
+        "temporary": is_temporary_id(call.session_id),
     }
 
 

@@ -1,10 +1,9 @@
-"""What is measured in Postgres: queues, the dead, and workers; and whether it is ready at all."""
+"""What is measured in Postgres: queues, the dead, and workers."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
-READY = text("select id from sessions limit 0")
 QUEUED = text("""
 select agent_id, kind, count(*) as waiting, coalesce(extract(epoch from now() - min(available_at)), 0) as oldest
 from interactions where status = 'queued' and available_at <= now() group by agent_id, kind
@@ -34,12 +33,6 @@ class Measures:
     dead: dict[str, int]
     workers: int
     counters: dict[str, int]
-
-
-def check_ready(engine: Engine) -> None:
-    """Ask Postgres for nothing. Raises `sqlalchemy.exc.SQLAlchemyError` when it is away or not migrated."""
-    with engine.connect() as connection:
-        connection.execute(READY)
 
 
 def measure(engine: Engine) -> Measures:

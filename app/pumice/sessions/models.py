@@ -61,6 +61,7 @@ class SessionRow(Base):
     A lease is `lease_token` (the fencing token) until `lease_until`; what runs under it was due at `leased_at`.
     `probation` means that a worker crashed while it held the session: its next interactions run one by one, each
     announced before it starts, to find the culprit.
+    `used` means that something other than a job happened here whose interaction is deleted by now.
     Until `blocked_until` the session waits for the retry of a blocking interaction.
     Nothing here that changes with a turn is indexed (but for temporary sessions), so that updates stay HOT.
     """
@@ -86,6 +87,7 @@ class SessionRow(Base):
     leased_at: Mapped[datetime | None] = mapped_column(Time)
     probation: Mapped[bool] = mapped_column(Boolean, server_default="false")
     blocked_until: Mapped[datetime | None] = mapped_column(Time)
+    used: Mapped[bool] = mapped_column(Boolean, server_default="false")
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
 
@@ -121,6 +123,7 @@ class InteractionRow(Base):
             postgresql_where=text("dedupe_unnamed"),
         ),
         Index("interactions_history", "agent_id", "session_id", "seq"),
+        Index("interactions_finished", "finished_at", postgresql_where=text("finished_at is not null")),
         Index("interactions_dead", "agent_id", "seq", postgresql_where=text("status in ('dead', 'failed')")),
     )
 

@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, Row, delete, func, select, update
+from sqlalchemy import CursorResult, Engine, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, defer
 
+from pumice.agents.states import Reason
 from pumice.sessions.models import InteractionRow, MessageRow, SessionRow
 
 SESSION_COLUMNS = (
@@ -62,22 +63,6 @@ def set_metadata(engine: Engine, agent_id: str, session_id: str, metadata: dict[
         return _changed(connection.execute(statement))
 
 
-def delete_session(engine: Engine, agent_id: str, session_id: str) -> bool:
-    """Delete a session with all that belongs to it; a turn that is running can't commit any more.
-
-    Returns false when there is no such session.
-    """
-    with engine.begin() as connection:
-        gone = connection.execute(
-            delete(SessionRow).where(SessionRow.agent_id == agent_id, SessionRow.id == session_id)
-        )
-        if not _changed(gone):
-            return False
-        for table in (InteractionRow, MessageRow):
-            connection.execute(delete(table).where(table.agent_id == agent_id, table.session_id == session_id))
-    return True
-
-
 def get_interaction(engine: Engine, interaction_id: str, agent_id: str | None = None) -> InteractionRow | None:
     """One interaction, of this agent."""
     query = select(InteractionRow).where(InteractionRow.id == uuid.UUID(interaction_id))
@@ -91,10 +76,15 @@ def get_interaction(engine: Engine, interaction_id: str, agent_id: str | None = 
 def list_interactions(
     engine: Engine, agent_id: str, session_id: str, *, after: int, limit: int
 ) -> Sequence[InteractionRow]:
-    """A session's interactions in the order of acceptance."""
+    """A session's interactions in the order of acceptance; not those of a deleted session of the same name."""
     query = (
         select(InteractionRow)
-        .where(InteractionRow.agent_id == agent_id, InteractionRow.session_id == session_id, InteractionRow.seq > after)
+        .where(
+            InteractionRow.agent_id == agent_id,
+            InteractionRow.session_id == session_id,
+            InteractionRow.seq > after,
+            InteractionRow.reason_code.is_distinct_from(Reason.DELETED.value),
+        )
         .options(defer(InteractionRow.body))
         .order_by(InteractionRow.seq)
         .limit(limit)

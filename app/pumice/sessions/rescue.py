@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.orphans import Orphan, settle_orphans
 from pumice.sessions.presence import WORKER_LOCKS
 from pumice.sessions.statements import NoRow, Statement
 
@@ -117,16 +118,6 @@ order by i.wake_at
 )
 """Queued work whose time to be woken has come, with what is known of its session's lease."""
 
-RECREATE = Statement(
-    "recreate_sessions",
-    """
-insert into sessions (agent_id, id) select * from unnest(%(agents)s::text[], %(sessions)s::text[])
-on conflict do nothing
-""",
-    NoRow,
-)
-"""Makes the sessions that were deleted while work for them was being accepted."""
-
 BREAK = Statement(
     "break_leases",
     """
@@ -209,9 +200,9 @@ def rescue(store: StoreConnection, *, crash_limit: int) -> Findings | None:
         ticks = transaction.fetch(OPEN_TICKS)
         if not due:
             return Findings([], [], [], ticks)
-        missing = _keys(row for row in due if row.missing)
-        if missing["agents"]:
-            transaction.fetch(RECREATE, missing)
+        orphans = [Orphan(row.id, row.agent_id, row.session_id, row.kind) for row in due if row.missing]
+        vanished = settle_orphans(transaction, orphans)
+        due = [row for row in due if row.id not in vanished]
         dead: list[Blamed] = []
         expired = _keys(row for row in due if row.expired)
         if expired["agents"]:

@@ -1,79 +1,69 @@
-"""Sweep: delete expired temporary sessions and old history, in small batches."""
+"""Sweep: delete what has had its time, one small batch of one kind in each transaction. One sweeper at a time.
 
+Every statement skips rows that others hold, and is bounded in rows, so that a sweep delays nobody however much there is
+to delete. What one statement leaves is taken by the next.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from pumice.sessions.connections import StoreConnection
-from pumice.sessions.statements import NoRow, Statement
+from pumice.sessions.connections import StoreConnection, Transaction
+from pumice.sessions.expiry import EmptySessions, ExpiredSessions
+from pumice.sessions.retention import OldInteractions, sweep_beats, sweep_ticks
+from pumice.sessions.statements import Statement
+from pumice.settings import Settings
 
-BATCH = 500
+ELECTION = 7_864_226
 
 
-class _Swept(NamedTuple):
+class _Elected(NamedTuple):
+    elected: bool
+
+
+ELECT = Statement("elect_sweeper", "select pg_try_advisory_xact_lock(%s) as elected", _Elected)
+"""One sweeper at a time, until its transaction ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one transaction deleted: of which kind, and how many."""
+
+    kind: str
     gone: int
 
 
-EXPIRED_SESSIONS = Statement(
-    "sweep_sessions",
-    """
-with gone as (
-  delete from sessions s using (
-    select agent_id, id from sessions
-    where temporary and expires_at < now() and lease_token is null
-    order by expires_at limit %(batch)s for update skip locked
-  ) e
-  where s.agent_id = e.agent_id and s.id = e.id and not exists (select from interactions i
-    where i.agent_id = e.agent_id and i.session_id = e.id and i.status = 'queued')
-  returning s.agent_id, s.id
-), said as (
-  delete from messages m using gone g where m.agent_id = g.agent_id and m.session_id = g.id
-), done as (
-  delete from interactions i using gone g
-  where i.agent_id = g.agent_id and i.session_id = g.id and i.status <> 'queued'
-    and (i.dedupe_key is null or i.accepted_at < now() - %(window)s * interval '1 second')
-)
-select count(*) as gone from gone
-""",
-    _Swept,
-)
-"""Deletes temporary sessions past their time that have nothing left to do, with all that belongs to them but for the
-interactions by which a repeat is recognised: those stay for the window, at least."""
+class Sweeper:
+    """Deletes what has had its time, and remembers how far it has looked."""
 
-OLD_INTERACTIONS = Statement(
-    "sweep_interactions",
-    """
-with old as (
-  select id from interactions
-  where id < overlay('00000000-0000-7000-8000-000000000000' placing
-      regexp_replace(lpad(to_hex((greatest(extract(epoch from now() - %(days)s * interval '1 day'), 0) * 1000)::bigint),
-        12, '0'),
-        '(.{8})(.{4})', '\\1-\\2') from 1 for 13)::uuid
-    and status <> 'queued'
-  order by id limit %(batch)s
-), gone as (
-  delete from interactions i using old where i.id = old.id returning i.id
-)
-select count(*) as gone from gone
-""",
-    _Swept,
-)
-"""Deletes finished interactions older than the retention; ids are ordered by time (UUID version 7)."""
+    def __init__(self, settings: Settings) -> None:
+        retention, window = settings.retention_days * 86_400, settings.dedupe_window
+        empty = EmptySessions(settings.empty_session_ttl)
+        self._kinds = {
+            "sessions": ExpiredSessions(window).sweep,
+            "interactions": OldInteractions(retention, window).sweep,
+            "ticks": lambda transaction: sweep_ticks(transaction, retention),
+            "beats": sweep_beats,
+            **({"empty sessions": empty.sweep} if settings.empty_session_ttl else {}),
+        }
 
-OLD_TICKS = Statement(
-    "sweep_ticks",
-    """
-delete from ticks where done_at is not null and scheduled_for < now() - %(days)s * interval '1 day'
-""",
-    NoRow,
-)
-"""Deletes ticks older than the retention."""
+    def round(self, store: StoreConnection) -> Iterator[Swept]:
+        """Sweep, a batch of each kind in turn, until nothing is left.
+
+        Yields after each transaction, so that the caller may pause. Ends at once while another sweeps.
+        Raises `StoreAwayError`.
+        """
+        left = dict(self._kinds)
+        while left:
+            for kind, sweep in list(left.items()):
+                with store.transaction() as transaction:
+                    if not _is_elected(transaction):
+                        return
+                    gone, more = sweep(transaction)
+                yield Swept(kind, gone)
+                if not more:
+                    del left[kind]
 
 
-def sweep(store: StoreConnection, *, retention_days: float, window: float = 86_400.0) -> int:
-    """Delete one batch of each kind. Returns how many sessions and interactions went. Raises `StoreAwayError`.
-
-    window: for how many seconds a repeat is recognised.
-    """
-    sessions = store.fetch(EXPIRED_SESSIONS, {"batch": BATCH, "window": window})[0].gone
-    interactions = store.fetch(OLD_INTERACTIONS, {"days": retention_days, "batch": BATCH})[0].gone
-    store.fetch(OLD_TICKS, {"days": retention_days})
-    return sessions + interactions
+def _is_elected(transaction: Transaction) -> bool:
+    return transaction.fetch(ELECT, (ELECTION,))[0].elected

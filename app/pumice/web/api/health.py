@@ -1,4 +1,4 @@
-"""`/healthz` (this process lives), `/readyz` (the store answers), `/metrics` (Prometheus)."""
+"""`/healthz` (this process lives), `/readyz` (the store takes writes), `/metrics` (Prometheus)."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,9 @@ from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from pumice.errors import StoreAway
-from pumice.sessions.metrics import check_ready, measure
+from pumice.sessions.metrics import measure
+from pumice.sessions.readiness import WriteCheck
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
 
@@ -26,6 +25,7 @@ def health_blueprint(front: Front) -> Blueprint:
     blueprint = Blueprint("health", __name__)
     registry = CollectorRegistry()
     registry.register(_StoreCollector(front.engine))
+    store = WriteCheck(front.settings)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -33,11 +33,8 @@ def health_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        try:
-            check_ready(front.engine)
-        except SQLAlchemyError as error:
-            message = "Postgres can't be reached or is not migrated."
-            raise StoreAway(message, retry_after=2) from error
+        store.demand()
+        front.store_away.ends()
         redis = "live" if front.subscriber.live else "away"
         return json_response({"status": "ready", "postgres": "live", "redis": redis, "agents": list(front.registry)})
 

@@ -6,11 +6,12 @@ from urllib.parse import quote
 from flask import Blueprint, Response, request
 
 from pumice.agents.messages import shown_fields
-from pumice.agents.names import checked_session_id
+from pumice.agents.names import checked_session_id, is_temporary_id
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, UnknownSession
 from pumice.sessions import queries
 from pumice.sessions.accept import temporary_session_id
+from pumice.sessions.deletion import delete_session
 from pumice.web.api.documents import interaction_document, session_document
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import either, given_key, json_object
@@ -19,6 +20,7 @@ from pumice.web.http.responses import json_response
 PAGE = 100
 MOST = 1000
 METADATA_LIMIT = 16_384
+DELETED = "This session was deleted."
 LAST_SEQ = 2**63 - 1
 
 
@@ -42,6 +44,8 @@ def sessions_blueprint(front: Front) -> Blueprint:
         body = json_object(request)
         wanted = either(body, "sessionId", "session_id")
         session_id = temporary_session_id().replace("tmp-", "ses-") if wanted is None else checked_session_id(wanted)
+        if is_temporary_id(session_id):
+            raise InvalidField("sessionId", "is a temporary session's, which is made by what arrives for it")
         if not queries.create_session(front.engine, spec.id, session_id, _metadata(body.get("metadata", {}))):
             message = f"There is a session {session_id!r} already."
             raise Conflict(message)
@@ -65,8 +69,7 @@ def sessions_blueprint(front: Front) -> Blueprint:
     @blueprint.delete("/<session_id>")
     def remove(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
-        if not queries.delete_session(front.engine, spec.id, session_id):
-            raise UnknownSession
+        _delete(front, spec, session_id)
         return Response(status=204)
 
     @blueprint.get("/<session_id>/interactions")
@@ -96,6 +99,20 @@ def authorised(front: Front, agent_id: str) -> AgentSpec:
     spec = front.agent(agent_id)
     front.keys.check(given_key(request), request.remote_addr or "", agent_id=agent_id, secret=True)
     return spec
+
+
+def _delete(front: Front, spec: AgentSpec, session_id: str) -> None:
+    """Delete a session and tell everybody who waits for it or watches it. Raises `UnknownSession`."""
+    found = False
+    with front.connections.borrow() as store:
+        for step in () if "\x00" in session_id else delete_session(store, spec.id, session_id):
+            found = True
+            front.intake.tell_finished(spec.id, session_id, step.interactions)
+            if step.token is not None:
+                front.intake.order({"cancel": [spec.id, session_id], "token": step.token})
+    if not found:
+        raise UnknownSession
+    front.intake.tell(spec.id, session_id, {"type": "error", "error": UnknownSession(DELETED).document()})
 
 
 def _session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:

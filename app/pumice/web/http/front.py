@@ -11,7 +11,7 @@ from pumice.agents.spec import AgentSpec
 from pumice.errors import UnknownAgent
 from pumice.logs import Outage, get_logger
 from pumice.sessions.connections import StoreConnections
-from pumice.sessions.engine import make_engine
+from pumice.sessions.engine import READ_LIMIT, make_engine
 from pumice.settings import Settings
 from pumice.web.http.auth import KeyCache
 from pumice.web.http.intake import Intake
@@ -61,7 +61,7 @@ def make_front(settings: Settings) -> Front:
     return Front(
         settings=settings,
         registry=load_agents(settings.agents),
-        engine=make_engine(settings),
+        engine=make_engine(settings, limit=READ_LIMIT),
         connections=connections,
         intake=Intake(settings, store_away),
         keys=KeyCache(settings, connections),

@@ -65,7 +65,7 @@ class GroupAccept:
         self._aside: SetAside[Ticket] = SetAside(connections, self._accept_aside)
 
     def accept(self, wanted: NewInteraction) -> Accepted:
-        """Accept an interaction; it is in Postgres when this returns. Raises `StoreAway`, `Locked`."""
+        """Accept an interaction; it is in Postgres when this returns. Raises `StoreAway`, `StoreBusy`."""
         ticket = Ticket(wanted)
         ticket.over.acquire()
         if not self._aside.follow(_lane(wanted), ticket):

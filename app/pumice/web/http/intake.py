@@ -40,7 +40,7 @@ class Intake:
     def accept(self, spec: AgentSpec, wanted: NewInteraction) -> Accepted:
         """Accept durably. When this raises, nothing was written.
 
-        Raises `TooMany`, `Busy`, `Locked`, `StoreAway`, and `InvalidField` for an Idempotency-Key that came with
+        Raises `TooMany`, `Busy`, `StoreBusy`, `StoreAway`, and `InvalidField` for an Idempotency-Key that came with
         another body.
         """
         has_room = self._limits.enter(wanted.agent_id, wanted.session_id)
@@ -86,6 +86,10 @@ class Intake:
             self._events.publish(*(Event.of(agent_id, session_id, event) for event in one.events()))
             if front_id is not None:
                 self._events.publish(Reply(front_id, one))
+
+    def tell(self, agent_id: str, session_id: str, event: dict[str, Any]) -> None:
+        """Tell all who watch a session of an event."""
+        self._events.publish(Event.of(agent_id, session_id, event))
 
     def order(self, order: dict[str, Any]) -> None:
         """Send an order to the workers. Lost when Redis is away: orders only make sooner what happens anyway."""

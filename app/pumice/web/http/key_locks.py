@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pumice.errors import Locked
+from pumice.errors import StoreBusy
 
 
 @dataclass(slots=True)
@@ -24,13 +24,13 @@ class KeyLocks:
 
     @contextmanager
     def hold(self, key: Hashable, patience: float) -> Iterator[None]:
-        """Hold a key's lock. Raises `Locked` when it is not free within `patience` seconds."""
+        """Hold a key's lock. Raises `StoreBusy` when it is not free within `patience` seconds."""
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
             entry.users += 1
         try:
             if not entry.lock.acquire(timeout=patience):
-                raise Locked(retry_after=1)
+                raise StoreBusy(retry_after=1)
             try:
                 yield
             finally:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from psycopg.errors import LockNotAvailable
 
-from pumice.errors import Locked
+from pumice.errors import StoreBusy
 from pumice.sessions.accept import NewInteraction, accept
 from pumice.sessions.busy_policy import Admission, accept_busy
 from pumice.sessions.connections import StoreConnection, StoreConnections
@@ -38,7 +38,7 @@ class LockingAccept:
     def accept(self, wanted: NewInteraction, policy: str, *, near_limit: bool) -> Admission:
         """Accept an interaction, a chat under the agent's `policy`; count its queues, if they are near their limits.
 
-        Raises `TooMany`, `Busy`, `Locked` and `StoreAwayError`.
+        Raises `TooMany`, `Busy`, `StoreBusy` and `StoreAwayError`.
         """
         with self._sessions.hold((wanted.agent_id, wanted.session_id), PATIENCE):
             return self._patiently(
@@ -69,5 +69,5 @@ class LockingAccept:
                     return attempt(store)
             except LockNotAvailable:
                 if time.monotonic() > give_up:
-                    raise Locked(retry_after=1) from None
+                    raise StoreBusy(retry_after=1) from None
                 time.sleep(PAUSE)

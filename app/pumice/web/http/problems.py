@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response
-from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
@@ -15,18 +14,20 @@ from pumice.agents.failures import failure_of
 from pumice.errors import (
     Internal,
     InvalidField,
-    Locked,
     Malformed,
     MethodNotAllowed,
     Problem,
     SerializationError,
     StoreAway,
     StoreAwayError,
+    StoreBusy,
+    StoreBusyError,
     TooLarge,
     UnknownRoute,
     UnsupportedMedia,
 )
 from pumice.logs import Outage, get_logger
+from pumice.sessions.away import BUSY, is_away
 
 BY_STATUS: dict[int, type[Problem]] = {
     404: UnknownRoute,
@@ -59,18 +60,27 @@ def as_problem(error: BaseException) -> Problem:
         return kind() if kind in {UnknownRoute, MethodNotAllowed, TooLarge} else kind(error.description)
     if isinstance(error, SerializationError):  # nested deeper than JSON is written
         return InvalidField(error.field, str(error))
-    if isinstance(error, LockNotAvailable):
-        return Locked(retry_after=1)
-    if isinstance(error, StoreAwayError | PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
-        return StoreAway(retry_after=2)
+    if (problem := _store_problem(error)) is not None:
+        return problem
     if isinstance(error, UnicodeEncodeError):
         return InvalidField("request", "holds text that is not valid Unicode")
     log.error("request_failed", exc_info=error)
     return Internal()
 
 
-def _is_away(error: DBAPIError) -> bool:
-    return error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "AdminShutdown"}
+def _store_problem(error: BaseException) -> Problem | None:
+    """The problem when the store is away or busy; None for any other error."""
+    if isinstance(error, StoreBusyError | BUSY):
+        return StoreBusy(retry_after=2)
+    if isinstance(error, StoreAwayError):
+        return StoreAway(retry_after=2)
+    if isinstance(error, PoolTimeoutError):
+        return StoreBusy("All connections to Postgres are in use.", retry_after=2)
+    if not isinstance(error, DBAPIError):
+        return None
+    if error.connection_invalidated or is_away(error.orig):
+        return StoreAway(retry_after=2)
+    return StoreBusy(retry_after=2) if isinstance(error.orig, BUSY) else None
 
 
 def _log_cause(problem: Problem, cause: BaseException, *, told: bool) -> None:

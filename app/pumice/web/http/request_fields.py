@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Request
 
-from pumice.agents.names import checked_key, checked_session_id
+from pumice.agents.names import checked_key, checked_session_id, is_temporary_id
 from pumice.agents.requests import parse_json
 from pumice.errors import Forbidden, InvalidField, UnsupportedMedia
 from pumice.sessions.accept import temporary_session_id
@@ -52,11 +52,13 @@ def chosen_session(request: Request, body: Mapping[str, Any], only: str | None =
     if found is None:
         found = request.headers.get("x-session-id")
     if found is None:
-        return (temporary_session_id(), True) if only is None else (checked_session_id(only), False)
+        if only is None:
+            return temporary_session_id(), True
+        found = only
     session_id = checked_session_id(found)
     if only is not None and only != session_id:
         raise Forbidden("The session token is for another session.")
-    return session_id, False
+    return session_id, is_temporary_id(session_id)
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from psycopg.errors import LockNotAvailable
 
-from pumice.errors import Internal, Locked, Problem, StoreAway, StoreAwayError
+from pumice.errors import Internal, Problem, StoreAway, StoreAwayError, StoreBusy
 from pumice.logs import get_logger
 from pumice.sessions.connections import StoreConnection, StoreConnections
 
@@ -73,7 +73,7 @@ class SetAside(Generic[T]):
             except LockNotAvailable:
                 now = time.monotonic()
                 over = [entry for entry in entries if entry[0] < now]
-                self._settle(lane, over, Locked(retry_after=1))
+                self._settle(lane, over, StoreBusy(retry_after=1))
                 time.sleep(PAUSE)
             except StoreAwayError:
                 self._settle(lane, entries, StoreAway(retry_after=2))
