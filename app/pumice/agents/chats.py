@@ -18,7 +18,7 @@ def chat_payload(spec: AgentSpec, body: Mapping[str, Any]) -> str:
         raise UnknownHook(f"The agent {spec.id} has no reply() and no model.")
     messages = decode_messages(body.get("messages"))
     history = body.get("history", "append")
-    if history not in {"append", "replace"}:
+    if not isinstance(history, str) or history not in {"append", "replace"}:
         raise InvalidField("history", 'must be "append" or "replace"')
     return to_json({"messages": [one.encode() for one in messages], "history": history}, "messages")
 
