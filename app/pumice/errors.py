@@ -159,10 +159,22 @@ class Conflict(Problem):
     status, slug = 409, "conflict"
 
 
+class RequestTimeout(Problem):
+    """The request came too slowly."""
+
+    status, slug = 408, "request-timeout"
+
+
 class TooLarge(Problem):
     """The body is too large."""
 
     status, slug = 413, "too-large"
+
+
+class AddressTooLong(Problem):
+    """The address is too long."""
+
+    status, slug = 414, "address-too-long"
 
 
 class UnsupportedMedia(Problem):
@@ -180,10 +192,22 @@ class InvalidField(Problem):
         super().__init__(f"{field}: {what}", errors=[{"field": field, "detail": what}])
 
 
+class UpgradeRequired(Problem):
+    """Only version 13 of the WebSocket protocol is spoken here."""
+
+    status, slug = 426, "upgrade-required"
+
+
 class TooMany(Problem):
     """There are too many requests."""
 
     status, slug = 429, "too-many-requests"
+
+
+class HeadersTooLarge(Problem):
+    """The headers are too large, or too many."""
+
+    status, slug = 431, "headers-too-large"
 
 
 class HandlerFailed(Problem):
@@ -205,7 +229,7 @@ class StoreAway(Problem):
 
 
 class Overloaded(Problem):
-    """There is no room for this now; nothing was accepted."""
+    """The front has too much to do at the moment; nothing was accepted."""
 
     status, slug = 503, "overloaded"
 

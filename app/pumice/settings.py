@@ -93,6 +93,10 @@ class Settings(BaseModel):
     web_connections: int = Field(10_000, ge=1, description="connections of one front process")
     reply_timeout: float = Field(25, gt=0, le=600, description="how long a request waits for its reply before a 202")
     body_limit: int = Field(10_000_000, ge=1_000, description="largest request body")
+    body_timeout: float = Field(25, gt=0, le=3600, description="how long a request body may take to arrive")
+    body_budget: int = Field(
+        128_000_000, ge=1_000_000, description="bytes of request bodies a front holds at once; an address gets half"
+    )
     frame_limit: int = Field(1_000_000, ge=1_000, description="largest WebSocket message")
     ping_interval: float = Field(20, gt=0, le=55, description="between WebSocket pings and SSE comments")
     allowed_origins: str = Field("*", description="WebSocket origins, separated by commas; * allows all")
@@ -102,6 +106,13 @@ class Settings(BaseModel):
         json_schema_extra={"secret": True},
     )
     auth_failures_per_minute: int = Field(60, ge=1, description="wrong keys from one address before a 429")
+
+    new_sessions_per_minute: int = Field(
+        0, ge=0, description="new sessions of one agent from one address before a 429; 0 sets no limit"
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=10, description="proxies in front whose X-Forwarded-For is believed; 0 believes none"
+    )
 
     worker_pool: Literal["threads", "prefork", "solo"] = Field("threads", description="Celery's pool")
     worker_concurrency: int = Field(16, ge=1, le=1000, description="threads, or processes, of one worker")

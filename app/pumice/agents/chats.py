@@ -24,7 +24,7 @@ def chat_payload(spec: AgentSpec, body: Mapping[str, Any], *, secret: bool = Fal
     if not secret:
         _check_roles(spec, messages)
     history = body.get("history", "append")
-    if history not in {"append", "replace"}:
+    if not isinstance(history, str) or history not in {"append", "replace"}:
         raise InvalidField("history", 'must be "append" or "replace"')
     return to_json({"messages": [one.encode() for one in messages], "history": history}, "messages")
 

@@ -1,7 +1,6 @@
 """The request that a hook sees and the response that it gives, frozen, with their forms on the wire."""
 
 import base64
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +9,12 @@ from typing import Any
 
 import orjson
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
-from werkzeug.exceptions import HTTPException
-from werkzeug.formparser import FormDataParser
-from werkzeug.http import parse_options_header
 
+from pumice.agents.body_bounds import check_values, unhurried_gc
+from pumice.agents.forms import parse_multipart, parse_urlencoded
 from pumice.errors import Malformed
 
-FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A field name of RFC 9110, section 5.1."""
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -55,20 +53,15 @@ class Request:
 
     @cached_property
     def _parsed(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        if self.content_type not in FORM_TYPES:
-            return MultiDict(), MultiDict()
-        _, options = parse_options_header(self.headers.get("content-type", ""))
-        parser = FormDataParser(silent=False, max_form_parts=10_000)
-        try:
-            _, form, files = parser.parse(io.BytesIO(self.body), self.content_type, len(self.body), options)
-        except (ValueError, HTTPException) as error:
-            message = f"the form can't be parsed: {error}"
-            raise Malformed(message) from None
-        return form, files
+        if self.content_type == URLENCODED:
+            return parse_urlencoded(self.body), MultiDict()
+        if self.content_type == MULTIPART:
+            return parse_multipart(self.body, self.headers.get("content-type", ""))
+        return MultiDict(), MultiDict()
 
     @property
     def form(self) -> MultiDict[str, str]:
-        """The fields of a urlencoded or multipart body."""
+        """The fields of a urlencoded or multipart body. Raises `Malformed`, and `TooLarge` for too many fields."""
         return self._parsed[0]
 
     @property
@@ -120,9 +113,11 @@ class _DecodedRequest(Request):
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON. Raises `Malformed`, which gives line and column."""
+    """Parse JSON. Raises `Malformed`, which gives line and column, and `TooLarge` for too many values."""
+    check_values(body)
     try:
-        return orjson.loads(body)
+        with unhurried_gc(body):
+            return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         message = f"the body is not JSON: {error.msg}"
         raise Malformed(message, line=error.lineno, column=error.colno, position=error.pos) from None

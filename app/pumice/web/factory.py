@@ -11,6 +11,7 @@ from pumice.web.api.openapi import openapi_blueprint
 from pumice.web.api.sessions import sessions_blueprint
 from pumice.web.chat.routes import chat_blueprint
 from pumice.web.hooks.routes import hooks_blueprint
+from pumice.web.http.client_address import with_client_address
 from pumice.web.http.front import Front, make_front
 from pumice.web.http.paths import keep_slashes
 from pumice.web.http.problems import register_problems
@@ -39,6 +40,8 @@ def create_app(settings: Settings, front: Front | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    if settings.trusted_proxies:
+        app.wsgi_app = with_client_address(app.wsgi_app, settings.trusted_proxies)  # type: ignore[assignment, method-assign]
     app.url_map.merge_slashes = False
     keep_slashes(app)
     app.extensions["pumice.sockets"] = sockets

@@ -12,7 +12,7 @@ _settings = Settings.from_env()
 set_up_logging(_settings.log_level, form=_settings.log_format, timed=not _settings.pumice_dev)
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gevent"
+worker_class = "pumice.web.gunicorn_worker.FrontWorker"
 workers = _settings.web_concurrency
 worker_connections = _settings.web_connections
 keepalive = 75
@@ -22,6 +22,10 @@ backlog = 2048
 logger_class = "pumice.web.gunicorn_logger.GunicornLogger"
 loglevel = "warning" if _settings.log_level == "info" else _settings.log_level
 accesslog = None
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+forwarder_headers = ""
 control_socket_disable = True
 
 

@@ -59,7 +59,7 @@ class IdleConnections:
 def prepare(worker: Any) -> Callable[[], None]:
     """Watch a gunicorn worker's idle connections. Returns what to call, from a signal handler, when it is to stop."""
     idle = IdleConnections(worker.cfg.keepalive)
-    worker.timeout_ctx = lambda: idle
+    worker.idle = lambda: idle
     gevent.spawn(idle.watch)
 
     def stop() -> None:

@@ -25,7 +25,7 @@ def control_blueprint(front: Front) -> Blueprint:
     @blueprint.post("/sessions/<session_id>/cancel")
     def cancel_turns(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
-        queued = json_object(request).get("queued", False) if request.content_length else False
+        queued = json_object(request, optional=True).get("queued", False)
         if not isinstance(queued, bool):
             raise InvalidField("queued", "must be true or false")
         with front.connections.borrow() as store:

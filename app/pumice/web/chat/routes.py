@@ -24,18 +24,25 @@ def chat_blueprint(front: Front) -> Blueprint:
 
     @blueprint.post("/v1/chat")
     def chat() -> Response:
-        body = json_object(request)
-        key = front.keys.check(given_key(request, body), request.remote_addr or "")
+        key, body = _key_and_body(front, None)
         return _chat(front, front.agent(key.agent_id), key, body)
 
     @blueprint.post("/v1/agents/<agent_id>/chat")
     def chat_with(agent_id: str) -> Response:
         spec = front.agent(agent_id)
-        body = json_object(request)
-        key = front.keys.check(given_key(request, body), request.remote_addr or "", agent_id=agent_id)
+        key, body = _key_and_body(front, agent_id)
         return _chat(front, spec, key, body)
 
     return blueprint
+
+
+def _key_and_body(front: Front, agent_id: str | None) -> tuple[Key, dict[str, Any]]:
+    """The key, checked before the body is read unless it is in there."""
+    given, address = given_key(request), request.remote_addr or ""
+    if given is not None:
+        return front.keys.check(given, address, agent_id=agent_id), json_object(request)
+    body = json_object(request)
+    return front.keys.check(given_key(request, body), address, agent_id=agent_id), body
 
 
 def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Response:
@@ -43,6 +50,8 @@ def _chat(front: Front, spec: AgentSpec, key: Key, body: dict[str, Any]) -> Resp
     payload = chat_payload(spec, body, secret=key.kind == "secret")
     session_id, temporary = chosen_session(request, body, only)
     repeat_key = idempotency_key(request)
+    trusted = key.kind == "secret"
+    front.new_sessions.check(spec.id, session_id, request.remote_addr or "", fresh=temporary, trusted=trusted)
     wanted = NewInteraction(
         id=new_id(),
         agent_id=spec.id,

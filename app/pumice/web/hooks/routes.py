@@ -73,6 +73,7 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request, call: C
         reply_to=None if at_once else front.front_id,
     )
     request.environ[SESSION] = wanted.session_id
+    front.new_sessions.check(spec.id, wanted.session_id, request.remote_addr or "", fresh=selected is None)
     if at_once:
         accepted = front.intake.accept(spec, wanted)
         return accepted_response(accepted.id, accepted.session_id)

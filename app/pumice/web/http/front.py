@@ -15,6 +15,7 @@ from pumice.sessions.engine import READ_LIMIT, make_engine
 from pumice.settings import Settings
 from pumice.web.http.auth import KeyCache
 from pumice.web.http.intake import Intake
+from pumice.web.http.new_sessions import NewSessions
 from pumice.web.http.subscriber import Subscriber
 from pumice.web.http.waiting import Waiters
 
@@ -33,6 +34,7 @@ class Front:
     connections: StoreConnections
     intake: Intake
     keys: KeyCache
+    new_sessions: NewSessions
     replies: Waiters
     subscriber: Subscriber
     front_id: str
@@ -65,6 +67,7 @@ def make_front(settings: Settings) -> Front:
         connections=connections,
         intake=Intake(settings, store_away),
         keys=KeyCache(settings, connections),
+        new_sessions=NewSessions(settings, connections),
         replies=replies,
         subscriber=subscriber,
         front_id=front_id,

@@ -6,7 +6,7 @@ back from the address as it came, as a control character, which no id can hold, 
 
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
@@ -51,6 +51,14 @@ def _marked(environ: Environ) -> str:
     raw: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     if "%2f" not in raw.lower():
         return path
-    written = urlsplit(raw).path.replace("%2f", "%1F").replace("%2F", "%1F")
+    written = _path(raw).replace("%2f", "%1F").replace("%2F", "%1F")
     marked = unquote(written, "latin-1")
     return marked[len(marked) - len(path) :] if restored(marked).endswith(path) else path
+
+
+def _path(raw: str) -> str:
+    """The path of an address as it came: with scheme and host in front of it, or without."""
+    address = raw.partition("?")[0].partition("#")[0]
+    if address.startswith("/") or "://" not in address:
+        return address
+    return "/" + address.partition("://")[2].partition("/")[2]

@@ -46,6 +46,8 @@ def problem_response(problem: Problem) -> Response:
         response.headers["Retry-After"] = str(max(math.ceil(problem.retry_after), 1))
     if problem.status == 401:  # noqa: PLR2004
         response.headers["WWW-Authenticate"] = 'ApiKey header="x-api-key"'
+    if problem.status == 426:  # noqa: PLR2004
+        response.headers["Sec-WebSocket-Version"] = "13"
     return response
 
 

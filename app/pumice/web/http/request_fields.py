@@ -12,12 +12,22 @@ from pumice.sessions.accept import temporary_session_id
 from pumice.web.http.shortcuts import read_body
 
 
-def json_object(request: Request) -> dict[str, Any]:
-    """The body, which must be a JSON object. Raises `Malformed`, `UnsupportedMedia`, `InvalidField`, and 413."""
+def json_object(request: Request, *, optional: bool = False) -> dict[str, Any]:
+    """The body, which must be a JSON object. Raises `Malformed`, `UnsupportedMedia`, `InvalidField`, and 413.
+
+    optional: no body at all is an empty object.
+    """
+    if optional:
+        body = read_body(request)
+        return _object(request, body) if body else {}
+    return _object(request, None)
+
+
+def _object(request: Request, body: bytes | None) -> dict[str, Any]:
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         message = f"The body must be application/json, not {request.mimetype}."
         raise UnsupportedMedia(message)
-    value = parse_json(read_body(request))
+    value = parse_json(read_body(request) if body is None else body)
     if not isinstance(value, dict):
         raise InvalidField("body", "must be a JSON object")
     return value

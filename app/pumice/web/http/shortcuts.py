@@ -97,8 +97,8 @@ def read_body(request: Request) -> bytes:
     length, source = request.environ.get("CONTENT_LENGTH"), request.environ["wsgi.input"]
     limit = request.max_content_length
     if not length or not length.isdecimal():
-        body = request.get_data(cache=False)  # of a body without a length, at most the limit
-        if limit is not None and len(body) >= limit and source.read(1):
+        body = bytes(source.read() if limit is None else source.read(limit + 1))
+        if limit is not None and len(body) > limit:
             raise RequestEntityTooLarge
         return body
     if limit is not None and int(length) > limit:

@@ -21,6 +21,7 @@ from pumice.web.http.request_fields import chosen_session
 from pumice.web.http.subscriber import UnusableCursorError, is_cursor, read_cursor
 from pumice.web.http.tokens import token_session
 from pumice.web.sockets.connection import SERVER_OPTIONS, Connection, OpenSockets
+from pumice.web.sockets.handshake import after_handshake
 from pumice.web.streams.stream_end import StreamEnds
 
 CLOSE_KEY, CLOSE_AGENT, CLOSE_ORIGIN, CLOSE_INVALID, CLOSE_LATER, CLOSE_FAILED = 4401, 4404, 4403, 4400, 1013, 1011
@@ -53,8 +54,10 @@ def register_sockets(app: Flask, front: Front, sockets: OpenSockets) -> None:
                     connection.send_own({"type": "error", "error": problem.document()})
                 connection.refuse(_close_code(problem), problem.slug)
 
-    sock.route("/v1")(serve)
+    sock.route("/v1", endpoint="serve")(serve)
     sock.route("/v1/<path:rest>", endpoint="serve_path")(serve)
+    for endpoint in ("serve", "serve_path"):
+        app.view_functions[endpoint] = after_handshake(app.view_functions[endpoint])
 
 
 def _parameters(rest: str) -> dict[str, str]:
@@ -102,6 +105,7 @@ class SocketSession:
         self._secret = key.kind == "secret"
         only = token_session(front.settings, self._spec, key, parameters.get("sessionToken"))
         self._session_id, self._temporary = chosen_session(request, parameters, only)
+        self._trusted = key.kind == "secret"
 
     def _check_origin(self) -> None:
         allowed = self._front.settings.allowed_origins
@@ -113,6 +117,9 @@ class SocketSession:
     def run(self) -> None:
         """Serve the socket."""
         ttl = self._front.settings.temporary_ttl if self._temporary else None
+        address = request.remote_addr or ""
+        new_sessions, trusted = self._front.new_sessions, self._trusted
+        new_sessions.check(self._spec.id, self._session_id, address, fresh=self._temporary, trusted=trusted)
         with self._front.connections.borrow() as store:
             ensure_session(store, self._spec.id, self._session_id, temporary_ttl=ttl)
         connection = self._connection
