@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -96,5 +96,11 @@ def test_deliveries_are_recognised_and_heal(protocol_database):
     Deliveries.url = protocol_database
     run_state_machine_as_test(
         Deliveries,
-        settings=settings(max_examples=40, stateful_step_count=25, deadline=None, report_multiple_bugs=False),
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate],  # a shorter example is not worth the minutes that it takes to find
+        ),
     )
