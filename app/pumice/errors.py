@@ -175,6 +175,12 @@ class TooMany(Problem):
     status, slug = 429, "too-many-requests"
 
 
+class SlowReader(Problem):
+    """The client reads its events more slowly than they come; it can resume from the last one that it got."""
+
+    status, slug = 429, "slow-reader"
+
+
 class HandlerFailed(Problem):
     """The agent's handler failed."""
 
@@ -191,3 +197,9 @@ class StoreAway(Problem):
     """The store can't be reached; nothing was accepted."""
 
     status, slug = 503, "store-away"
+
+
+class CannotDeliver(Problem):
+    """This front can't hand on events and replies."""
+
+    status, slug = 503, "cannot-deliver"

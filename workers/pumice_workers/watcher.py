@@ -56,6 +56,7 @@ class Watcher:
                     waiting.append(run)
                 self._runner.hand_back(waiting)
         for run in self._runner.runs:
+            run.show_if_slow(now)
             if (work := run.overdue(now)) is not None:
                 self._abandon(run, work)
         if now - self._renewed > self._every:

@@ -8,8 +8,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from pumice.errors import StoreAway
+from pumice.errors import CannotDeliver, StoreAway
 from pumice.sessions.metrics import check_ready, measure
+from pumice.web.api.delivery_metrics import DeliveryCollector
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
 
@@ -19,6 +20,7 @@ def health_blueprint(front: Front) -> Blueprint:
     blueprint = Blueprint("health", __name__)
     registry = CollectorRegistry()
     registry.register(_StoreCollector(front.engine))
+    registry.register(DeliveryCollector(front))
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -31,6 +33,8 @@ def health_blueprint(front: Front) -> Blueprint:
         except SQLAlchemyError as error:
             message = "Postgres can't be reached or is not migrated."
             raise StoreAway(message, retry_after=2) from error
+        if stuck := front.watchdog.stuck:
+            raise CannotDeliver("; ".join(f"{name}: {why}" for name, why in stuck.items()), retry_after=2)
         redis = "live" if front.subscriber.live else "away"
         return json_response({"status": "ready", "postgres": "live", "redis": redis, "agents": list(front.registry)})
 

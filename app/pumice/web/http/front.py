@@ -14,11 +14,18 @@ from pumice.sessions.connections import StoreConnections
 from pumice.sessions.engine import make_engine
 from pumice.settings import Settings
 from pumice.web.http.auth import KeyCache
+from pumice.web.http.backlog import Backlog
 from pumice.web.http.intake import Intake
+from pumice.web.http.later import Later
+from pumice.web.http.open_streams import OpenStreams
 from pumice.web.http.subscriber import Subscriber
 from pumice.web.http.waiting import Waiters
+from pumice.web.http.watchdog import Watchdog
+from pumice.web.http.writes import Writes
 
 STORE_CONNECTIONS = 8
+LATE = 0.3
+"""Seconds that the events of a finished interaction may lag behind its reply before they are made up from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,11 @@ class Front:
     keys: KeyCache
     replies: Waiters
     subscriber: Subscriber
+    streams: OpenStreams
+    backlog: Backlog
+    writes: Writes
+    late: Later
+    watchdog: Watchdog
     front_id: str
     store_away: Outage
 
@@ -65,6 +77,11 @@ def make_front(settings: Settings) -> Front:
         keys=KeyCache(settings, connections),
         replies=replies,
         subscriber=subscriber,
+        streams=OpenStreams(settings),
+        backlog=Backlog(settings),
+        writes=Writes(settings.write_timeout),
+        late=Later(LATE),
+        watchdog=Watchdog((subscriber.heart, replies.heart)),
         front_id=front_id,
         store_away=store_away,
     )

@@ -46,17 +46,22 @@ def chosen_session(request: Request, body: Mapping[str, Any], only: str | None =
 
     only: the session that the client's token names, if it needs one. Raises `InvalidField`, `Forbidden`.
     """
+    session_id = named_session(request, body)
+    if session_id is None:
+        return (temporary_session_id(), True) if only is None else (checked_session_id(only), False)
+    if only is not None and only != session_id:
+        raise Forbidden("The session token is for another session.")
+    return session_id, False
+
+
+def named_session(request: Request, body: Mapping[str, Any]) -> str | None:
+    """The session that a chat names, in body, query or header. Raises `InvalidField`."""
     found = either(body, "sessionId", "session_id")
     if found is None:
         found = either(request.args, "sessionId", "session_id")
     if found is None:
         found = request.headers.get("x-session-id")
-    if found is None:
-        return (temporary_session_id(), True) if only is None else (checked_session_id(only), False)
-    session_id = checked_session_id(found)
-    if only is not None and only != session_id:
-        raise Forbidden("The session token is for another session.")
-    return session_id, False
+    return None if found is None else checked_session_id(found)
 
 
 def idempotency_key(request: Request) -> str | None:
