@@ -210,6 +210,12 @@ class HeadersTooLarge(Problem):
     status, slug = 431, "headers-too-large"
 
 
+class SlowReader(Problem):
+    """The client reads its events more slowly than they come; it can resume from the last one that it got."""
+
+    status, slug = 429, "slow-reader"
+
+
 class HandlerFailed(Problem):
     """The agent's handler failed."""
 
@@ -238,3 +244,9 @@ class StoreBusy(Problem):
     """The store is busy; nothing was changed."""
 
     status, slug = 503, "store-busy"
+
+
+class CannotDeliver(Problem):
+    """This front can't hand on events and replies."""
+
+    status, slug = 503, "cannot-deliver"

@@ -98,8 +98,20 @@ class Settings(BaseModel):
         128_000_000, ge=1_000_000, description="bytes of request bodies a front holds at once; an address gets half"
     )
     frame_limit: int = Field(1_000_000, ge=1_000, description="largest WebSocket message")
+    client_backlog: int = Field(
+        4_000_000, ge=1_000, description="bytes that may wait for one stream's or socket's client"
+    )
+    front_backlog: int = Field(
+        64_000_000, ge=10_000, description="bytes that may wait for all clients of one front process"
+    )
+    write_timeout: float = Field(
+        20, gt=0, le=600, description="how long a client may take nothing of what is sent to it"
+    )
+    socket_queue_limit: int = Field(100, ge=1, description="interactions of one socket that may be unanswered")
     ping_interval: float = Field(20, gt=0, le=55, description="between WebSocket pings and SSE comments")
-    allowed_origins: str = Field("*", description="WebSocket origins, separated by commas; * allows all")
+    allowed_origins: str = Field(
+        "*", description="origins of pages that may call (CORS, WebSockets), separated by commas; * allows all"
+    )
     session_token_secret: Annotated[str, AfterValidator(_signing_key)] = Field(
         "",
         description="key that signs session tokens (HS256); 32 characters or more",

@@ -87,7 +87,11 @@ def test_each_operation_has_its_own_id_and_names_its_path_parameters(document):
         assert set(re.findall(r"{([^}]+)}", path)) <= names
 
 
-@pytest.mark.parametrize(("path", "method"), [(path, verb) for path, verbs in OPERATIONS.items() for verb in verbs])
+FINITE = [(path, verb) for path, verbs in OPERATIONS.items() for verb in verbs if not path.endswith("/events")]
+"""The operations whose answers end."""
+
+
+@pytest.mark.parametrize(("path", "method"), FINITE)
 def test_generated_requests_get_answers_that_are_documented(api, stack, known, path, method):
     operation = api[path][method.upper()]
     fitting = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)

@@ -1,5 +1,7 @@
 """Settings that limit a front, on a second front of the same stack with small ones."""
 
+import contextlib
+
 import pytest
 from websocket import ABNF
 
@@ -85,6 +87,41 @@ def test_the_frame_limit(small):
     with small.socket() as socket:
         socket.send("x" * 2001)
         assert socket.closed() == 1009
+
+
+@pytest.mark.parametrize("size", [1000, 1001])
+def test_it_counts_bytes(small, size):
+    with small.socket() as socket:
+        socket.send("ä" * size)
+        if size == 1000:
+            assert socket.until("message")["message"]["content"] == "1: " + "ä" * 1000
+        else:
+            assert socket.closed() == 1009
+
+
+def test_it_counts_all_pieces_of_a_message(small):
+    with small.socket() as socket:
+        socket.next()
+        with contextlib.suppress(OSError):
+            socket.piece("ü" * 400, ABNF.OPCODE_TEXT, last=False)
+            for _ in range(3):
+                socket.piece("ü" * 400, ABNF.OPCODE_CONT, last=False)
+        assert socket.closed() == 1009
+
+
+def test_a_socket_that_floods_is_told_to_wait(stack, tmp_path):
+    gate = Gate(tmp_path)
+    with stack.front(SOCKET_QUEUE_LIMIT="3") as front:
+        client = stack.agent("echo", front.url)
+        with client.socket(new_session()) as socket:
+            for text in (f"gate:{gate}", "b", "c", "d"):
+                socket.send(text)
+            assert socket.until("error")["error"]["type"] == "urn:pumice:problem:too-many-requests"
+            gate.open()
+            for _ in range(3):
+                socket.until("done")
+            socket.send("e")
+            assert socket.until("message")["message"]["content"] == "7: e"
 
 
 def test_the_body_limit(small):

@@ -47,38 +47,6 @@ def test_a_failed_turn_ends_the_stream_with_a_problem(stack):
     assert "secret is" not in str(events)
 
 
-def test_what_was_missed_is_replayed_once_before_the_new(echo):
-    session = new_session()
-    first = echo.events("first", session)
-    echo.reply("missed", session)
-    events = echo.events("now", session, last_event_id=first[-1].id)
-    messages = [event.data["message"]["content"] for event in events if event.type == "message"]
-    assert messages == ["3: missed", "5: now"]
-    ids = [event.id for event in events]
-    assert len(set(ids)) == len(ids)
-
-
-def test_a_stream_resumes_from_any_of_its_events(echo):
-    session = new_session()
-    first = echo.events("first", session)
-    echo.reply("missed", session)
-    with echo.stream("second", session, last_event_id=first[-1].id) as events:
-        opened = next(events)
-    echo.finished(echo.interactions(session)[-1]["interactionId"])
-    resumed = echo.events("third", session, last_event_id=opened.id)
-    messages = [event.data["message"]["content"] for event in resumed if event.type == "message"]
-    assert messages == ["3: missed", "5: second", "7: third"]
-
-
-@pytest.mark.parametrize("cursor", ["nonsense", "1-1", "99999999999999-0", "99999999999999999999999-0", '1-1"x'])
-def test_an_unusable_cursor_is_told_and_replays_nothing(echo, cursor):
-    session = new_session()
-    echo.events("before", session)
-    events = echo.events("now", session, last_event_id=cursor)
-    assert [event.type for event in events] == ["session", "error", "accepted", "message", "done"]
-    assert events[1].data["error"]["type"] == "urn:pumice:problem:unusable-cursor"
-
-
 def test_a_bad_stream_request_is_a_plain_problem(echo):
     headers = {**echo.public, "accept": "text/event-stream"}
     answer = echo.http.post("/v1/chat", json={"messages": 1}, headers=headers)

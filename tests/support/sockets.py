@@ -19,6 +19,11 @@ class SocketClosedError(Exception):
         self.code = code
 
 
+def is_question(frame: dict[str, Any]) -> bool:
+    """Whether the frame tells what a user said in another tab."""
+    return bool(frame["type"] == "message" and frame["message"]["role"] == "user")
+
+
 class SocketClient:
     """One connection. Frames are dicts; `seen` has all that came."""
 
@@ -49,6 +54,10 @@ class SocketClient:
         """Send one frame as it is."""
         self._socket.send_frame(ABNF.create_frame(data, opcode))
 
+    def piece(self, text: str, opcode: int, *, last: bool) -> None:
+        """Send a piece of a message."""
+        self._socket.send_frame(ABNF.create_frame(text.encode(), opcode, int(last)))
+
     def close(self, code: int) -> None:
         """Begin to close."""
         self._socket.send(struct.pack("!H", code), ABNF.OPCODE_CLOSE)
@@ -69,9 +78,9 @@ class SocketClient:
                 raise SocketClosedError(code, data[2:].decode())
 
     def until(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """The next frame of this type with these fields; frames before it are in `seen`."""
+        """The next frame of this type with these fields, but for what a user said; frames before it are in `seen`."""
         for frame in self:
-            if frame["type"] == kind and fields.items() <= frame.items():
+            if frame["type"] == kind and fields.items() <= frame.items() and not is_question(frame):
                 return frame
         raise AssertionError
 
@@ -99,8 +108,8 @@ class SocketClient:
                 return bytes(data)
 
     def types(self) -> list[str]:
-        """The types of the frames seen."""
-        return [frame["type"] for frame in self.seen]
+        """The types of the frames seen, but for what a user said."""
+        return [frame["type"] for frame in self.seen if not is_question(frame)]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         while True:

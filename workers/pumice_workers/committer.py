@@ -8,11 +8,13 @@ import orjson
 import psycopg
 
 from pumice.agents.failures import failure_of
+from pumice.agents.states import Kind, Status
 from pumice.agents.turn import Outcome
 from pumice.errors import SerializationError, StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
+from pumice.messaging.said import said_events
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.commit import ClosedError, SessionCommit, commit, without
 from pumice.sessions.connections import StoreConnection
@@ -163,6 +165,9 @@ def announcements(lease: Lease, outcome: Outcome) -> Iterable[Event | Reply]:
         outcome.reason_code,
         outcome.superseded_by,
     )
+    if outcome.status == Status.DONE and work.kind == Kind.CHAT and not outcome.announced:
+        said = [one.encode() for one in outcome.messages[:-1]]
+        yield from said_events(lease, work.id, said, replaces=outcome.replaces_history)
     message = outcome.messages[-1].encode() if outcome.messages else None
     for event in finished.events(message=message):
         yield Event.of(lease.agent_id, lease.session_id, event)

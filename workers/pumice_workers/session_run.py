@@ -16,10 +16,13 @@ from pumice.sessions.claim import ClaimedSession
 from pumice.sessions.commit import SessionCommit
 from pumice.sessions.leases import Lease
 from pumice_workers.event_loop import EventLoop
+from pumice_workers.question import Question
 from pumice_workers.scheduler import Slot
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for an interaction that the agent has no handler for."""
+SLOW = 0.2
+"""Seconds of a turn after which the session's streams see what the user said, before there is any answer."""
 
 
 UNSTARTED = 5.0
@@ -42,8 +45,8 @@ class SessionRun:
     """
 
     __slots__ = (
-        "_commits", "_interrupted_by", "_lock", "_lost", "_scope", "_started", "_submitted", "_task", "_turn",
-        "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
+        "_commits", "_interrupted_by", "_lock", "_lost", "_question", "_scope", "_started", "_submitted", "_task",
+        "_turn", "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
     )  # fmt: skip
 
     def __init__(self, claimed: ClaimedSession, live: LiveSession, woken: float, interrupted_by: str | None) -> None:
@@ -63,6 +66,7 @@ class SessionRun:
         self._task: asyncio.Task[None] | None = None
         self._turn_task: asyncio.Task[Outcome] | None = None
         self._scope: TurnScope | None = None
+        self._question: Question | None = None
         self._lock = threading.Lock()
         self.gives_way = False
         self.slot: Slot | None = None
@@ -116,10 +120,20 @@ class SessionRun:
         limit = grace + (handler.policy.timeout if handler else DEFAULT_TIMEOUT)
         self._started, self._turn = now, _RunningTurn(work, now + limit)
 
+    def show_when_slow(self, question: Question) -> None:
+        """Note what to show to the session's streams if the turn turns out to be slow."""
+        self._question = question
+
+    def show_if_slow(self, now: float) -> None:
+        """Show what the user said, if the turn has been running for `SLOW` seconds at `now`."""
+        question = self._question
+        if question is not None and self._turn is not None and now - self._started > SLOW:
+            question.show()
+
     def end(self) -> bool:
         """Note that the turn is over. Returns whether what it did still counts."""
         with self._lock:
-            self._turn = None
+            self._turn = self._question = None
             return not self._lost
 
     def is_running(self, work: Work) -> bool:

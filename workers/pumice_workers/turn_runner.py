@@ -15,6 +15,7 @@ from pumice.messaging.events import Event
 from pumice.sessions.claim import ClaimedSession
 from pumice.sessions.loading import load_body, load_messages
 from pumice_workers.interrupts import interrupted
+from pumice_workers.question import Question
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun
 
@@ -78,9 +79,13 @@ class TurnRunner:
         except StoreAwayError as error:
             failure = failure_of(error, attempt=work.attempts + 1)
             return Outcome(work, failure.status, failure=failure)
-        return await run_turn(run.live, work, self._emit(run, work))
+        question = Question(self._services.events, run.lease, work)
+        run.show_when_slow(question)
+        outcome = await run_turn(run.live, work, self._emit(run, work, question))
+        outcome.announced = question.shown
+        return outcome
 
-    def _emit(self, run: SessionRun, work: Work) -> Emit:
+    def _emit(self, run: SessionRun, work: Work, question: Question) -> Emit:
         lease, attempt = run.lease, work.attempts + 1
 
         def emit(kind: str, fields: dict[str, Any]) -> None:
@@ -88,6 +93,7 @@ class TurnRunner:
                 raise Interrupted
             if run.is_running(work):
                 known = {"interactionId": work.id, "attempt": attempt}
+                question.show()
                 self._services.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
 
         return emit

@@ -71,6 +71,7 @@ class Watcher:
                 self._start_anew(f"{scheduler.lost} threads are lost in handlers that never return")
         self._loop_watch.look(now, self._count, self._start_anew)
         for run in self._runner.runs:
+            run.show_if_slow(now)
             if (work := run.overdue(now)) is not None:
                 self._abandon(run, work)
         if now - self._renewed > self._every:

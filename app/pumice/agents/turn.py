@@ -51,7 +51,8 @@ class Outcome:
 
     A chat that was interrupted is `cancelled`, with what it had streamed, and `superseded_by` the newer one.
 
-    `result` and `state` are JSON text; `state` is None when it did not change.
+    `result` and `state` are JSON text; `state` is None when it did not change. `announced`: what the user said has been
+    told to the session's streams, before what the turn streamed.
     """
 
     work: Work
@@ -64,6 +65,7 @@ class Outcome:
     usage: dict[str, Any] | None = None
     failure: Failure | None = None
     superseded_by: str | None = None
+    announced: bool = False
 
     @property
     def reason_code(self) -> Reason | None:

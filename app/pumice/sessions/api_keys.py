@@ -5,6 +5,7 @@ A key has 256 random bits, so a plain hash can't be searched for it and no slow 
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -33,6 +34,18 @@ FIND = Statement(
     ValidKey,
 )
 """A key that is not revoked."""
+
+
+class _Hash(NamedTuple):
+    hash: bytes
+
+
+FIND_VALID = Statement(
+    "find_valid_keys",
+    "select hash from api_keys where hash = any(%(hashes)s) and revoked_at is null",
+    _Hash,
+)
+"""Which of these keys are not revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +114,8 @@ def revoke_key(database_url: str, prefix: str) -> bool:
 def find_key(store: StoreConnection, digest: bytes) -> list[ValidKey]:
     """The valid key with this hash, if there is one. Raises `StoreAwayError`."""
     return store.fetch(FIND, {"hash": digest}, again=True)
+
+
+def find_valid(store: StoreConnection, digests: Collection[bytes]) -> set[bytes]:
+    """Those of these hashes that are of keys which are not revoked. Raises `StoreAwayError`."""
+    return {bytes(row.hash) for row in store.fetch(FIND_VALID, {"hashes": list(digests)}, again=True)}

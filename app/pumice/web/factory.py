@@ -8,10 +8,12 @@ from pumice.web.api.health import health_blueprint
 from pumice.web.api.interactions import interactions_blueprint
 from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
+from pumice.web.api.session_access import session_access_blueprint
 from pumice.web.api.sessions import sessions_blueprint
 from pumice.web.chat.routes import chat_blueprint
 from pumice.web.hooks.routes import hooks_blueprint
 from pumice.web.http.client_address import with_client_address
+from pumice.web.http.cors import allow_origins
 from pumice.web.http.front import Front, make_front
 from pumice.web.http.paths import keep_slashes
 from pumice.web.http.problems import register_problems
@@ -25,6 +27,7 @@ BLUEPRINTS = (
     hooks_blueprint,
     interactions_blueprint,
     sessions_blueprint,
+    session_access_blueprint,
     control_blueprint,
     health_blueprint,
     openapi_blueprint,
@@ -44,6 +47,7 @@ def create_app(settings: Settings, front: Front | None = None) -> Flask:
         app.wsgi_app = with_client_address(app.wsgi_app, settings.trusted_proxies)  # type: ignore[assignment, method-assign]
     app.url_map.merge_slashes = False
     keep_slashes(app)
+    allow_origins(app, settings.allowed_origins)
     app.extensions["pumice.sockets"] = sockets
     app.extensions["pumice.front"] = front
     app.session_interface = NoSessions()

@@ -5,15 +5,15 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from pumice.agents.context import is_uuid
-from pumice.errors import InvalidField, UnknownInteraction, UnknownSession
+from pumice.errors import InvalidField, UnknownInteraction
 from pumice.messaging.wakes import QUEUE_OF_KIND, Wake
 from pumice.sessions import given_up as dead
-from pumice.sessions.cancel import cancel
 from pumice.web.api.documents import interaction_document
 from pumice.web.api.sessions import LAST_SEQ, authorised, page_limit, page_number
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
+from pumice.web.http.stopping_turns import stop_turns
 
 FILTERS = {"status", "kind", "name", "sessionId", "session_id"}
 
@@ -28,16 +28,7 @@ def control_blueprint(front: Front) -> Blueprint:
         queued = json_object(request, optional=True).get("queued", False)
         if not isinstance(queued, bool):
             raise InvalidField("queued", "must be true or false")
-        with front.connections.borrow() as store:
-            done = None if "\x00" in session_id else cancel(store, spec.id, session_id, queued=queued)
-        if done is None:
-            raise UnknownSession
-        front.intake.tell_finished(spec.id, session_id, done.interactions)
-        if done.token is not None:
-            front.intake.order({"cancel": [spec.id, session_id], "token": done.token})
-        if done.waiting is not None:
-            front.intake.wake([Wake.of(spec.id, session_id, done.waiting)])
-        return json_response({"cancelled": [one.id for one, _ in done.interactions]})
+        return json_response({"cancelled": stop_turns(front, spec.id, session_id, queued=queued)})
 
     @blueprint.get("/interactions")
     def given_up(agent_id: str) -> Response:

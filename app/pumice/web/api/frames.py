@@ -20,6 +20,7 @@ WEBSOCKETS: dict[str, Any] = {
             "example": {"type": "chat", "messages": [{"role": "user", "content": "hello"}]},
             "description": "Several; `history` may be `replace`",
         },
+        {"example": {"type": "stop"}, "description": "Ends the turn that runs in the session"},
         {"example": {"type": "move", "to": 7}, "description": "Anything else goes to the agent's `receive`"},
     ],
     "out": {
@@ -27,7 +28,12 @@ WEBSOCKETS: dict[str, Any] = {
         "accepted": {"interactionId": "…", "kind": "chat", "description": "A frame is in Postgres"},
         "delta": {"interactionId": "…", "attempt": 1, "content": "He", "description": "Streamed text, live"},
         "data": {"interactionId": "…", "attempt": 1, "data": {}, "description": "What the agent sends, live"},
-        "message": {"interactionId": "…", "message": {}, "description": "The reply, after its commit"},
+        "message": {
+            "interactionId": "…",
+            "message": {},
+            "description": "The reply, after its commit; on"
+            " other streams of the session, before the turn's other events, also what the user said (role user)",
+        },
         "done": {"interactionId": "…", "kind": "chat", "status": "done", "description": "Success, after the commit"},
         "error": {
             "interactionId": "…",
@@ -42,7 +48,7 @@ WEBSOCKETS: dict[str, Any] = {
         "1012": "The server restarts: connect again, with `lastEventId`",
         "1013": "The client reads too slowly: connect again, with `lastEventId`",
         "4400": "An id is not one",
-        "4401": "The key is missing or wrong",
+        "4401": "The key is missing, wrong or revoked, or the session token is wrong or has expired",
         "4403": "Sockets from this origin are not allowed",
         "4404": "There is no such agent",
     },

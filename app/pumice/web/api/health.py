@@ -7,8 +7,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Engine
 
+from pumice.errors import CannotDeliver
 from pumice.sessions.metrics import measure
 from pumice.sessions.readiness import WriteCheck
+from pumice.web.api.delivery_metrics import DeliveryCollector
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
 
@@ -25,6 +27,7 @@ def health_blueprint(front: Front) -> Blueprint:
     blueprint = Blueprint("health", __name__)
     registry = CollectorRegistry()
     registry.register(_StoreCollector(front.engine))
+    registry.register(DeliveryCollector(front))
     store = WriteCheck(front.settings)
 
     @blueprint.get("/healthz")
@@ -35,6 +38,8 @@ def health_blueprint(front: Front) -> Blueprint:
     def readyz() -> Response:
         store.demand()
         front.store_away.ends()
+        if stuck := front.watchdog.stuck:
+            raise CannotDeliver("; ".join(f"{name}: {why}" for name, why in stuck.items()), retry_after=2)
         redis = "live" if front.subscriber.live else "away"
         return json_response({"status": "ready", "postgres": "live", "redis": redis, "agents": list(front.registry)})
 

@@ -88,6 +88,7 @@ def _about(operation_id: str, summary: str, answers: dict[str, Schema], *problem
     return Operation(operation_id, summary, (), None, answers, problems, secured=False, tag="about")
 
 
+_TOKEN = ("x-session-token", "sessionToken", "session_token")
 ONE, MANY = ("agent", "session"), ("agent", "limit", "cursor")
 WRITING = (*MANAGING, 413, 415)
 
@@ -153,11 +154,33 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "/v1/agents/{agent}/sessions/{session}/messages": {
         "get": Operation(
             "listMessages",
-            "List the messages of a session's conversation, oldest first",
-            (*ONE, "limit", "cursor"),
+            "List the messages of a session's conversation, oldest first; a public key needs a session token",
+            (*ONE, *_TOKEN, "limit", "cursor"),
             None,
             _json("MessagePage", "A page of messages"),
             MANAGING,
+        )
+    },
+    "/v1/agents/{agent}/sessions/{session}/events": {
+        "get": Operation(
+            "watchSession",
+            "Stream a session's events without sending anything, until the client goes (see x-websockets)",
+            (*ONE, *_TOKEN, "last-event-id", "lastEventId", "last_event_id"),
+            None,
+            {"200": {"description": "The session's events", "content": {"text/event-stream": {"schema": _TEXT}}}},
+            MANAGING,
+            tag="chat",
+        )
+    },
+    "/v1/agents/{agent}/sessions/{session}/stop": {
+        "post": Operation(
+            "stopSession",
+            "Cancel the turn that runs in a session",
+            (*ONE, *_TOKEN),
+            None,
+            _json("Cancelled", "What was cancelled; its state is as before"),
+            MANAGING,
+            tag="chat",
         )
     },
     "/v1/agents/{agent}/sessions/{session}/cancel": {

@@ -34,8 +34,13 @@ PARAMETERS: dict[str, Schema] = {
     ),
     "prefer": _parameter("header", "prefer", {**_TEXT, "examples": ["respond-async"]}, "`respond-async` answers 202"),
     "last-event-id": _parameter(
-        "header", "last-event-id", _TEXT, "For a stream: first what the session's streams sent after this event"
+        "header",
+        "last-event-id",
+        _TEXT,
+        "For a stream: what came after this event. A chat that comes with it goes on, and runs nothing",
     ),
+    "lastEventId": _parameter("query", "lastEventId", _TEXT, "The same as last-event-id, for a first connection"),
+    "last_event_id": _parameter("query", "last_event_id", _TEXT, "The same as last-event-id"),
     "x-session-token": _parameter(
         "header", "x-session-token", _TEXT, "For agents that require one: a signed token (JWT)"
     ),

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from pumice.agents.messages import shown_fields
 from pumice.agents.names import checked_session_id, is_temporary_id
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, UnknownSession
@@ -82,15 +81,6 @@ def sessions_blueprint(front: Front) -> Blueprint:
         shown = [interaction_document(row, secret=True) for row in rows]
         return json_response({"interactions": shown, "nextCursor": following})
 
-    @blueprint.get("/<session_id>/messages")
-    def messages(agent_id: str, session_id: str) -> Response:
-        spec = authorised(front, agent_id)
-        _session(front, spec, session_id)
-        limit, after = page_limit(), page_number("cursor", -1, 2**31 - 1)
-        rows = queries.list_messages(front.engine, spec.id, session_id, after=after, limit=limit)
-        following = str(rows[-1].seq) if len(rows) == limit else None
-        return json_response({"messages": [_message(row) for row in rows], "nextCursor": following})
-
     return blueprint
 
 
@@ -120,18 +110,6 @@ def _session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:
     if row is None:
         raise UnknownSession
     return session_document(spec, row)
-
-
-def _message(row: Any) -> dict[str, Any]:
-    interrupted = {"interrupted": True} if (row.data or {}).get("interrupted") else {}
-    return interrupted | {
-        "seq": row.seq,
-        "role": row.role,
-        "content": row.content,
-        **shown_fields(row.data),
-        "interactionId": str(row.interaction_id),
-        "createdAt": row.created_at.isoformat(),
-    }
 
 
 def _metadata(value: Any) -> dict[str, Any]:

@@ -14,14 +14,21 @@ from pumice.sessions.connections import StoreConnections
 from pumice.sessions.engine import READ_LIMIT, make_engine
 from pumice.settings import Settings
 from pumice.web.http.auth import KeyCache
+from pumice.web.http.backlog import Backlog
 from pumice.web.http.intake import Intake
+from pumice.web.http.later import Later
 from pumice.web.http.new_sessions import NewSessions
+from pumice.web.http.open_streams import OpenStreams
 from pumice.web.http.subscriber import Subscriber
 from pumice.web.http.waiting import Waiters
+from pumice.web.http.watchdog import Watchdog
+from pumice.web.http.writes import Writes
 
 STORE_CONNECTIONS = 4
 LOCK_WAIT = 1.0
 """Seconds that a request waits for a session that somebody else holds; it keeps one of the connections meanwhile."""
+LATE = 0.3
+"""Seconds that the events of a finished interaction may lag behind its reply before they are made up from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,11 @@ class Front:
     new_sessions: NewSessions
     replies: Waiters
     subscriber: Subscriber
+    streams: OpenStreams
+    backlog: Backlog
+    writes: Writes
+    late: Later
+    watchdog: Watchdog
     front_id: str
     store_away: Outage
 
@@ -70,6 +82,11 @@ def make_front(settings: Settings) -> Front:
         new_sessions=NewSessions(settings, connections),
         replies=replies,
         subscriber=subscriber,
+        streams=OpenStreams(settings),
+        backlog=Backlog(settings),
+        writes=Writes(settings.write_timeout),
+        late=Later(LATE),
+        watchdog=Watchdog((subscriber.heart, replies.heart)),
         front_id=front_id,
         store_away=store_away,
     )

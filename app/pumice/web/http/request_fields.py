@@ -56,19 +56,24 @@ def chosen_session(request: Request, body: Mapping[str, Any], only: str | None =
 
     only: the session that the client's token names, if it needs one. Raises `InvalidField`, `Forbidden`.
     """
+    session_id = named_session(request, body)
+    if session_id is None:
+        if only is None:
+            return temporary_session_id(), True
+        session_id = checked_session_id(only)
+    elif only is not None and only != session_id:
+        raise Forbidden("The session token is for another session.")
+    return session_id, is_temporary_id(session_id)
+
+
+def named_session(request: Request, body: Mapping[str, Any]) -> str | None:
+    """The session that a chat names, in body, query or header. Raises `InvalidField`."""
     found = either(body, "sessionId", "session_id")
     if found is None:
         found = either(request.args, "sessionId", "session_id")
     if found is None:
         found = request.headers.get("x-session-id")
-    if found is None:
-        if only is None:
-            return temporary_session_id(), True
-        found = only
-    session_id = checked_session_id(found)
-    if only is not None and only != session_id:
-        raise Forbidden("The session token is for another session.")
-    return session_id, is_temporary_id(session_id)
+    return None if found is None else checked_session_id(found)
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -10,19 +10,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pumice.errors import StoreAwayError
+from pumice.logs import get_logger
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction, find_finished
 from pumice.settings import Settings
+from pumice.web.http.watchdog import Heart
 
 LOOK_AFTER = 1.0
 LOOK_OFTEN = 0.05
+EAGERNESS = 0.25
+"""By which part of the time that an eager waiter has waited its next look may be late."""
+AT_ONCE = 500
+
+log = get_logger("pumice.replies")
 
 
 @dataclass(slots=True, eq=False)
 class Waiter:
     """Somebody who waits for an interaction. `finished` is set when it is over.
 
-    look_at: seconds of waiting after which it is looked for, doubled each time.
+    on_over: called then; it must not block.
+    look_at: seconds of waiting after which it is looked for, doubled each time; for an eager one, a quarter more.
     """
 
     interaction_id: str
@@ -40,6 +48,17 @@ class Waiter:
         if self.on_over is not None:
             self.on_over(self)
 
+    def looks_at(self, now: float, *, anyway: bool) -> bool:
+        """Whether it is time to look for its interaction; if it is, the next look comes later."""
+        waited = now - self.since
+        if self.eager and (anyway or waited >= self.look_at):
+            self.look_at = max(waited * (1 + EAGERNESS), LOOK_OFTEN)
+            return True
+        if waited > self.look_at:
+            self.look_at *= 2
+            return True
+        return anyway
+
 
 class Waiters:
     """The waiters of this front process."""
@@ -48,16 +67,18 @@ class Waiters:
         """`is_live`: whether replies arrive through Redis at the moment."""
         self._is_live = is_live
         self._was_live = False
+        self.heart = Heart("replies")
         self._store = StoreConnection(settings)
         self._waiters: dict[str, set[Waiter]] = {}
         self._changed = threading.Condition()
-        threading.Thread(target=self._look, name="pumice-replies", daemon=True).start()
+        self.heart.thread = threading.Thread(target=self._look, name="pumice-replies", daemon=True)
+        self.heart.thread.start()
 
     def expect(
         self, interaction_id: str, *, eager: bool = False, on_over: Callable[[Waiter], None] | None = None
     ) -> Waiter:
         """Begin to wait, best before the interaction is accepted. `eager`: no worker will tell this front."""
-        waiter = Waiter(interaction_id, time.monotonic(), eager, on_over=on_over)
+        waiter = Waiter(interaction_id, time.monotonic(), eager, 0.0 if eager else LOOK_AFTER, on_over=on_over)
         with self._changed:
             first = not self._waiters
             self._waiters.setdefault(interaction_id, set()).add(waiter)
@@ -80,33 +101,47 @@ class Waiters:
             with self._changed:
                 waiters = self._waiters.pop(one.id, set())
             for waiter in waiters:
-                waiter.finish(one)
+                try:
+                    waiter.finish(one)
+                except Exception:  # the others are told all the same
+                    log.exception("waiter_failed", interaction=one.id)
 
     def _overdue(self) -> list[str]:
         now, live = time.monotonic(), self._is_live()
-        all_of_them, self._was_live = not (live and self._was_live), live  # also what came just before Redis was back
+        anyway, self._was_live = not (live and self._was_live), live  # also what came just before Redis was back
         overdue = []
         for interaction_id, waiters in self._waiters.items():
-            late = [waiter for waiter in waiters if now - waiter.since > waiter.look_at]
-            for waiter in late:
-                waiter.look_at *= 2
-            if late or all_of_them or any(waiter.eager for waiter in waiters):
+            due = [waiter for waiter in waiters if waiter.looks_at(now, anyway=anyway)]
+            if due:
                 overdue.append(interaction_id)
         return overdue
 
     def _look(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiters)
-                ids = self._overdue()
-                often = not self._is_live() or any(one.eager for group in self._waiters.values() for one in group)
-            if ids:
-                self._ask(ids)
-            time.sleep(LOOK_OFTEN if often else LOOK_AFTER / 2)
+            try:
+                self._look_once()
+            except Exception:
+                log.exception("looking_for_replies_failed")
+                time.sleep(LOOK_AFTER)
+
+    def _look_once(self) -> None:
+        with self._changed:
+            self.heart.waits()
+            if not self._changed.wait_for(lambda: self._waiters, LOOK_AFTER):
+                return
+            self.heart.works()
+            ids = self._overdue()
+            often = not self._is_live() or any(one.eager for group in self._waiters.values() for one in group)
+        for begin in range(0, len(ids), AT_ONCE):
+            self._ask(ids[begin : begin + AT_ONCE])
+        self.heart.waits()
+        time.sleep(LOOK_OFTEN if often else LOOK_AFTER / 2)
 
     def _ask(self, ids: list[str]) -> None:
+        self.heart.waits()
         try:
             found = find_finished(self._store, ids)
         except StoreAwayError:
             return
+        self.heart.works()
         self.deliver(found)

@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 
-from pumice.web.http.subscriber import Deliver
+from pumice.messaging.said import said_by
+from pumice.web.http.later import Later
 from pumice.web.http.waiting import Waiter, Waiters
+from pumice.web.http.watch import Deliver
 
 ENDS = ("done", "error")
-LATE = 0.3
-"""Seconds that the events of a finished interaction may lag behind its reply before they are made up from it."""
 REMEMBERED = 100
 """How many stream_ends that were made up are remembered, to drop the events themselves when Redis brings them later."""
 TOLD = tuple(b'{"type":"%s"' % kind for kind in (b"message", b"done", b"error"))
@@ -33,23 +33,33 @@ class _Expected:
 class StreamEnds:
     """The interactions of one socket that have not ended for it yet."""
 
-    def __init__(self, replies: Waiters, deliver: Deliver, make_up: Callable[[dict[str, Any]], None]) -> None:
-        """`deliver` takes session events, `make_up` what is made up in their place."""
+    def __init__(
+        self, replies: Waiters, late: Later, deliver: Deliver, make_up: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """`deliver` takes session events, `make_up` what is made up in their place; neither blocks."""
         self._replies = replies
+        self._late = late
         self._deliver = deliver
         self._make_up = make_up
         self._open: dict[str, _Expected] = {}
         self._made_up: deque[str] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def expect(self, interaction_id: str) -> None:
         """See to it that this interaction's ending is delivered."""
         with self._lock:
             self._open[interaction_id] = _Expected(self._replies.expect(interaction_id, on_over=self._over))
 
+    def forget(self, interaction_id: str) -> None:
+        """Expect its ending no more: it was not accepted."""
+        self._forget(interaction_id)
+
     def take(self, event_id: str, event: bytes) -> None:
-        """Deliver a session event, unless it was made up before."""
-        if (self._open or self._made_up) and event.startswith(TOLD) and not self._note(orjson.loads(event)):
+        """Deliver a session event, unless it was made up before, or tells this socket what it said itself."""
+        if (self._open or self._made_up) and event.startswith(TOLD) and not self._note(event):
             return
         self._deliver(event_id, event)
 
@@ -58,11 +68,14 @@ class StreamEnds:
         for interaction_id in list(self._open):
             self._forget(interaction_id)
 
-    def _note(self, event: dict[str, Any]) -> bool:
-        interaction_id = event.get("interactionId", "")
+    def _note(self, event: bytes) -> bool:
+        if (said := said_by(event)) is not None:
+            return said not in self._open and said not in self._made_up
+        document = orjson.loads(event)
+        interaction_id = document.get("interactionId", "")
         if interaction_id in self._made_up:
             return False
-        if event["type"] in ENDS:
+        if document["type"] in ENDS:
             self._forget(interaction_id)
         elif expected := self._open.get(interaction_id):
             expected.has_message = True
@@ -76,9 +89,7 @@ class StreamEnds:
         return expected
 
     def _over(self, waiter: Waiter) -> None:
-        timer = threading.Timer(LATE, self._finish, [waiter])
-        timer.daemon = True
-        timer.start()
+        self._late.call(lambda: self._finish(waiter))
 
     def _finish(self, waiter: Waiter) -> None:
         expected = self._forget(waiter.interaction_id)
