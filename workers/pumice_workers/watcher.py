@@ -10,7 +10,7 @@ from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.leases import renew
+from pumice.sessions.leases import announce_running, renew
 from pumice_workers.committer import Finished
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun
@@ -58,9 +58,20 @@ class Watcher:
         for run in self._runner.runs:
             if (work := run.overdue(now)) is not None:
                 self._abandon(run, work)
+        self._announce(now)
         if now - self._renewed > self._every:
             self._renewed = now
             self._renew()
+
+    def _announce(self, now: float) -> None:
+        """Say durably which turns run for longer than a moment. A lost announcement is no harm."""
+        started = [found for run in self._runner.runs if (found := run.to_announce(now)) is not None]
+        if not started:
+            return
+        try:
+            announce_running(self._store, started)
+        except StoreAwayError as error:
+            self._away.begins(announcements=len(started), error=error)
 
     def _renew(self) -> None:
         runs = [run for run in self._runner.runs if not run.is_lost]
