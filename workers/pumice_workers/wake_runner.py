@@ -16,10 +16,9 @@ from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import QUEUE_OF_KIND
-from pumice.sessions.claim import Wanted, claim
+from pumice.sessions.claim import TRUSTED, Wanted, claim
 from pumice.sessions.leases import announce, release, wake_soon
 from pumice_workers.committer import Finished
-from pumice_workers.probation import ProbationGate
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun, SessionRuns
 from pumice_workers.turn_runner import TurnRunner
@@ -42,9 +41,9 @@ class WakeRunner:
         self._services = services
         self._turns = TurnRunner(services)
         self._tokens = itertools.count(1)
-        self._gate = ProbationGate()
         self._store_away = Outage(log, "postgres")
         self.worker_id = 0
+        self.group = TRUSTED
         self.stopping = False
         self.runs = SessionRuns()
         self.waiting: set[WaitingSessions] = set()
@@ -98,7 +97,14 @@ class WakeRunner:
         token = (self.worker_id << 32) | next(self._tokens)
         lease_seconds = self._services.settings.lease_seconds
         with self._services.connections.borrow() as store:
-            claimed = claim(store, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds)
+            claimed = claim(
+                store,
+                wanted,
+                token=token,
+                worker_id=self.worker_id,
+                lease_seconds=lease_seconds,
+                group=self.group,
+            )
         self._store_away.ends()
         now = time.monotonic()
         on_loop: list[SessionRun] = []
@@ -128,11 +134,9 @@ class WakeRunner:
         work = run.claimed.work
         for place, one in enumerate(work):
             if run.is_lost or not self._may_start(run, one):
-                self._gate.leave(run)
                 break
             run.start(one, run.live.spec.handler(one.kind, one.name))
             outcome = self._turns.on_thread(run, one)
-            self._gate.leave(run)
             if not run.end():
                 break
             last = place == len(work) - 1
@@ -160,13 +164,11 @@ class WakeRunner:
                     break
                 run.start(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
                 outcome = await self._turns.on_loop(run, one)
-                self._gate.leave(run)
                 if not run.end() or self._submit(run, outcome, settle, last=place == len(work) - 1):
                     break
             if not run.is_lost and await committed and not self.stopping:
                 self._services.recheck.add([run.key])
         finally:
-            self._gate.leave(run)
             if not committed.done() and not run.is_submitted:
                 self._settle(run, held=False)
 
@@ -176,10 +178,9 @@ class WakeRunner:
         self.runs.remove(run)
 
     def _may_start(self, run: SessionRun, work: Work) -> bool:
-        """Announce a suspect's turn and wait for its place. Returns false when the lease is lost."""
+        """Announce a suspect's turn, so that a crash can be laid at its door. Returns false when the lease is lost."""
         if not run.claimed.probation:
             return True
-        self._gate.enter(run)
         try:
             with self._services.connections.borrow() as store:
                 return announce(store, run.lease, work.id)

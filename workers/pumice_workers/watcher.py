@@ -99,7 +99,7 @@ class Watcher:
             return
         handler = run.live.spec.handler(work.kind, work.name)
         policy = handler.policy if handler else None
-        failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True)
+        failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True, crashes=work.crashes)
         outcome = Outcome(work, failure.status, failure=failure)
         log.warning("turn_abandoned", agent=run.key[0], session=run.key[1], interaction=work.id)
         changes = run.submit(outcome, last=True)

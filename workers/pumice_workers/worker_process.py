@@ -56,7 +56,7 @@ class WorkerProcess:
         self.runner = WakeRunner(self.services)
         self.watcher = Watcher(self.services, self.runner)
         self.control = ControlListener(self.services, self.runner, self.watcher)
-        self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes, list(self.registry))
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_store = StoreConnection(settings)
@@ -64,14 +64,25 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start the threads."""
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        self._tune()
         self.rescue.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
+
+    def start_for_group(self, group: int, worker_id: int) -> None:
+        """Start as the process of a group of suspects: without rescue, and under an id that its parent took."""
+        self._tune()
+        self.runner.group, self.runner.worker_id = group, worker_id
+        self.rescue.ready.set()
+        self.watcher.start()
+        self.control.start()
+
+    def _tune(self) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
 
     def run_sessions(self, keys: list[list[str]]) -> None:
         """Run the sessions of a wake."""
@@ -109,6 +120,7 @@ class WorkerProcess:
     def stop(self) -> bool:
         """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
         self.runner.stopping = True
+        self.rescue.quarantine.stop()
         self._instead.shutdown(wait=False, cancel_futures=True)
         finished = self.runner.runs.wait_empty(self.settings.shutdown_timeout)
         if not finished:

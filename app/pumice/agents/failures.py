@@ -76,13 +76,18 @@ class Failure:
 
 
 def failure_of(
-    error: BaseException, policy: Policy | None = None, attempt: int = 1, *, timed_out: bool = False
+    error: BaseException,
+    policy: Policy | None = None,
+    attempt: int = 1,
+    *,
+    timed_out: bool = False,
+    crashes: int = 0,
 ) -> Failure:
-    """Judge a failed attempt under its policy."""
+    """Judge a failed attempt under its policy. `crashes` of the attempts before it were no fault of the handler's."""
     kind = "timeout" if timed_out else type(error).__name__
     message = f"the turn took longer than its limit of {policy.timeout:g} s" if timed_out and policy else str(error)
     text = "".join(traceback.format_exception(error))
-    status, after = _judge(error, policy, attempt)
+    status, after = _judge(error, policy, attempt - crashes)
     problem = error.document() if isinstance(error, Problem) else None
     blocking = isinstance(error, StoreAwayError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)

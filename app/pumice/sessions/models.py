@@ -59,15 +59,17 @@ class SessionRow(Base):
     """One session: its state and its lease. `state` is null until `setup` has run.
 
     A lease is `lease_token` (the fencing token) until `lease_until`; what runs under it was due at `leased_at`.
-    `probation` means that a worker crashed while it held the session: its next interactions run one by one, each
-    announced before it starts, to find the culprit.
+    `probation` means that a worker crashed while it held the session: its next interactions run in quarantine, with
+    those of `suspect_group`, each announced before it starts, to find the culprit (see `suspects`).
     Until `blocked_until` the session waits for the retry of a blocking interaction.
-    Nothing here that changes with a turn is indexed (but for temporary sessions), so that updates stay HOT.
+    Nothing here that changes with a turn is indexed (but for temporary sessions, and suspects), so that updates stay
+    HOT.
     """
 
     __tablename__ = "sessions"
     __table_args__ = (
         Index("sessions_expiring", "expires_at", postgresql_where=text("temporary")),
+        Index("sessions_suspects", "suspect_group", postgresql_where=text("probation")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -85,6 +87,7 @@ class SessionRow(Base):
     lease_until: Mapped[datetime | None] = mapped_column(Time)
     leased_at: Mapped[datetime | None] = mapped_column(Time)
     probation: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    suspect_group: Mapped[int | None] = mapped_column(BigInteger)
     blocked_until: Mapped[datetime | None] = mapped_column(Time)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
@@ -128,6 +131,7 @@ class InteractionRow(Base):
     reason_code: Mapped[str | None] = mapped_column(Text)
     superseded_by: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    crashes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     scheduled_for: Mapped[datetime | None] = mapped_column(Time)
     available_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     wake_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
