@@ -27,6 +27,7 @@ from pumice.sessions.commit import SessionCommit, commit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.leases import announce, release, renew
 from pumice.sessions.rescue import rescue
+from pumice.sessions.suspects import clear as clear_group
 from pumice.settings import Settings
 from tests.support.faults_model import CRASHES, Claim, Item, Model, Session
 
@@ -142,7 +143,7 @@ class Protocol(RuleBasedStateMachine):
         if holds:
             session.expired = False
         if holds and last:
-            session.holder, session.probation = None, False
+            session.holder = None
             session.blocked = blocking
             chosen.place = len(chosen.items)
 
@@ -152,6 +153,15 @@ class Protocol(RuleBasedStateMachine):
         if self.committed:
             parts, held = data.draw(st.sampled_from(self.committed[-3:]))
             assert self._commit(parts, unsure=unsure) == (held if unsure else set())
+
+    @rule(name=names)
+    def clear(self, name: str) -> None:
+        """A quarantine looks whether its group has anything left to do."""
+        group = self.model.sessions[name].group
+        clear_group(self.store, group)
+        for session in self.model.sessions.values():
+            if session.probation and session.group == group and session.holder is None and not session.due:
+                session.probation = False
 
     @rule(back=recent)
     def renew(self, back: int) -> None:

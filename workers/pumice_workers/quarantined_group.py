@@ -12,12 +12,14 @@ from typing import Any
 from pumice.errors import StoreAwayError
 from pumice.logs import get_logger
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.suspects import list_members
+from pumice.sessions.suspects import clear, list_members
 from pumice.settings import Settings
 from pumice_workers.worker_process import WorkerProcess
 
 THREADS = 8
-"""Threads for sync turns of a group at the most; each may need a connection."""
+"""Threads for sync turns of a group at the most."""
+CONNECTIONS = 2
+"""Connections for claims of one group: eight groups side by side must not use up what Postgres has."""
 LOOK = 0.2
 """Seconds between two looks at the group, and at whether the parent lives."""
 PATIENCE = 5.0
@@ -30,7 +32,7 @@ def run_group(settings: Settings, group: int, worker_id: int) -> None:
     """Run a group's sessions until none has work that is due, or SIGTERM, or the parent's end."""
     settings = settings.model_copy(update={"worker_concurrency": min(settings.worker_concurrency, THREADS)})
     stop = threading.Event()
-    process = WorkerProcess(settings)
+    process = WorkerProcess(settings, connections=CONNECTIONS)
 
     def asked(*_: Any) -> None:
         process.runner.stopping = True
@@ -56,6 +58,7 @@ def _run_all(process: WorkerProcess, group: int, stop: threading.Event) -> None:
     pending: set[tuple[str, str]] = set()
     busy = time.monotonic()
     while not stop.is_set():
+        clear(store, group)
         members = list_members(store, group, agents)
         for member in members:
             if member not in pending:

@@ -41,17 +41,18 @@ log = get_logger("pumice.worker")
 class WorkerProcess:
     """One worker process's services, started and stopped together."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, connections: int = CLAIM_CONNECTIONS) -> None:
+        """`connections`: how many there are for claims and loads at the most."""
         self.settings = settings
         self.registry = load_agents(settings.agents, settings.middleware)
         self.wakes = WakePublisher(settings, self._run_instead)
         self.events = EventPublisher(settings)
         self.committer = Committer(settings, self.events, self.wakes)
-        connections = StoreConnections(settings, min(CLAIM_CONNECTIONS, settings.worker_concurrency), durable=False)
+        stores = StoreConnections(settings, min(connections, settings.worker_concurrency), durable=False)
         loop = EventLoop(settings.worker_async_limit, settings.worker_concurrency)
         self.recheck = Recheck(settings, self.wakes.wake)
         self.services = Services(
-            settings, self.registry, connections, self.committer, self.events, self.wakes, self.recheck, loop
+            settings, self.registry, stores, self.committer, self.events, self.wakes, self.recheck, loop
         )
         self.runner = WakeRunner(self.services)
         self.watcher = Watcher(self.services, self.runner)

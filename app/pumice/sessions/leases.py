@@ -97,13 +97,16 @@ where agent_id = %(agent_id)s and id = %(session_id)s and lease_token = %(token)
 WAKE_SOON = Statement(
     "wake_soon",
     """
-update interactions i set wake_at = now()
-from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
-where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
+with due as (
+  select i.id from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
+  join interactions i on i.agent_id = w.agent_id and i.session_id = w.id
+  where i.status = 'queued' and i.available_at <= now() for update of i skip locked
+)
+update interactions i set wake_at = now() from due d where i.id = d.id
 """,
     NoRow,
 )
-"""Makes sessions' due work due for rescue, which looks every second."""
+"""Makes sessions' due work due for rescue, which looks every second. Skips what another transaction has locked."""
 
 ANNOUNCE_RUNNING = Statement(
     "announce_running",

@@ -8,7 +8,8 @@ A session is in one of three states, `sessions.probation` and `sessions.suspect_
 
 When an ordinary worker is lost, its sessions become one group. When a group's process is lost, what it still held is
 split into `PARTS` groups; a group of one is alone. Only when the process of a session that is alone is lost, the
-interaction that started last is blamed. A session whose turns are committed, or that has nothing to do, is trusted.
+interaction that started last is blamed. A session is trusted again when it has nothing to do that is due: not after its
+first turn, as the culprit may be the one behind it.
 Who claims is fenced by leases as ever, so that a group that two processes take is merely split between them.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.leases import wake_soon
 from pumice.sessions.statements import NoRow, Statement
 
 QUARANTINE_LOCKS = 7_864_226
@@ -77,8 +79,9 @@ with idle as (
   for update of s skip locked
 )
 update sessions s set probation = false from idle i where s.agent_id = i.agent_id and s.id = i.id
+returning s.agent_id, s.id
 """,
-    NoRow,
+    _Member,
 )
 """Trusts the sessions of a group that have nothing to do."""
 
@@ -134,6 +137,15 @@ def list_members(store: StoreConnection, group: int, agents: Sequence[str]) -> l
     return [(row.agent_id, row.id) for row in rows]
 
 
+def clear(store: StoreConnection, group: int) -> None:
+    """Trust the sessions of a group that have nothing to do. Raises `StoreAwayError`.
+
+    Rescue wakes what came at that very moment: a worker may have passed it by as a suspect's.
+    """
+    if idle := store.fetch(CLEAR, {"group": group}, again=True):
+        wake_soon(store, [(row.agent_id, row.id) for row in idle])
+
+
 def group_ended(store: StoreConnection, group: int, worker_id: int, *, lost: bool) -> None:
     """Note that a group's process has ended. Raises `StoreAwayError`.
 
@@ -142,5 +154,5 @@ def group_ended(store: StoreConnection, group: int, worker_id: int, *, lost: boo
     if lost:
         store.fetch(EXPIRE_GROUP, {"group": group, "worker": worker_id}, again=True)
     else:
-        store.fetch(CLEAR, {"group": group}, again=True)
+        clear(store, group)
     store.fetch(FORGET, {"worker": worker_id}, again=True)
