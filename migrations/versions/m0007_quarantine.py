@@ -14,11 +14,13 @@ def upgrade() -> None:
     op.execute("alter table sessions add column suspect_group bigint")
     op.execute("update sessions set suspect_group = -nextval('suspect_groups') where probation")
     op.execute("create index sessions_suspects on sessions (suspect_group) where probation")
+    op.execute("alter table workers add column agents text[]")
     op.execute("alter table interactions add column crashes smallint not null default 0")
 
 
 def downgrade() -> None:
     """Undo all of it."""
+    op.execute("alter table workers drop column agents")
     op.execute("alter table interactions drop column crashes")
     op.execute("drop index sessions_suspects")
     op.execute("alter table sessions drop column suspect_group")

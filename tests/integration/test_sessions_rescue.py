@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pumice.sessions.leases import announce, release
-from pumice.sessions.presence import WORKER_LOCKS
+from pumice.sessions.presence import WORKER_LOCKS, bring_back
 from pumice.sessions.rescue import ELECTION, rescue
 from pumice.sessions.suspects import PARTS, clear
 from pumice.sessions.ticks import Tick, insert_ticks
@@ -208,6 +208,21 @@ def test_what_waits_for_long_is_woken_ever_less_often(protocol):
     waits = protocol.query("select extract(epoch from wake_at - now())::int as s from interactions order by session_id")
     assert 55 <= waits[0]["s"] <= 60
     assert waits[1]["s"] <= 10
+
+
+def test_what_no_worker_serves_is_put_off_until_one_does(protocol):
+    """Each worker says what it serves; while one of them does not, nobody knows, and all are woken."""
+    protocol.accept(new("known"), new("unknown"))
+    protocol.query("update interactions set agent_id = 'other' where session_id = 'unknown'")
+    protocol.query("update sessions set agent_id = 'other' where id = 'unknown'")
+    for agents in ([AGENT], ["more"]):
+        protocol.query("insert into workers (name, holds_lock, agents) values ('w', false, %s)", agents)
+    make_due(protocol, "known")
+    make_due(protocol, "unknown")
+    assert passed(protocol).wakes == [(AGENT, "known", "hook")]
+    bring_back(protocol.store, ["other"])
+    protocol.query("insert into workers (name, holds_lock, agents) values ('w', false, null)")
+    assert passed(protocol).wakes == [("other", "unknown", "hook")]
 
 
 def test_a_session_deleted_under_its_work_is_made_again(protocol):

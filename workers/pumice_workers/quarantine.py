@@ -83,7 +83,7 @@ class Quarantine:
 
     def _start(self, group: SuspectGroup) -> None:
         """Run a group in a fork, under a worker id of its own."""
-        worker_id = register(self._store, f"quarantine:{group.id}", holds_lock=False)
+        worker_id = register(self._store, f"quarantine:{group.id}", holds_lock=False, agents=[])
         signals = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         pid = os.fork()

@@ -16,7 +16,7 @@ from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
-from pumice.sessions.presence import register, seen, take_back
+from pumice.sessions.presence import bring_back, register, seen, take_back
 from pumice.sessions.rescue import Blamed, Findings, rescue
 from pumice.sessions.sweep import sweep
 from pumice.settings import Settings
@@ -46,6 +46,7 @@ class RescueLoop:
     ) -> None:
         """`agents` are the ids of those that this process serves."""
         self._settings = settings
+        self._agents = agents
         self._runner = runner
         self._events = events
         self._wakes = wakes
@@ -97,10 +98,11 @@ class RescueLoop:
                 self._registered_on = self._store.connection if locked else None
                 return
         name = f"{socket.gethostname()}:{os.getpid()}"
-        worker_id = register(self._store, name, holds_lock=holds_lock)
+        worker_id = register(self._store, name, holds_lock=holds_lock, agents=self._agents)
         self._registered_on = self._store.connection
         self._runner.worker_id = worker_id
         self.ready.set()
+        bring_back(self._store, self._agents)
 
     def _pass(self) -> None:
         until = time.monotonic() + BUDGET

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Key = Text(collation="C")
@@ -179,7 +179,10 @@ class TickRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker process. It holds the advisory lock of its id while it lives and its database connection does."""
+    """A worker process. It holds the advisory lock of its id while it lives and its database connection does.
+
+    `agents` are those that it serves; null, of a worker of an older release, means that nobody knows.
+    """
 
     __tablename__ = "workers"
 
@@ -189,6 +192,7 @@ class WorkerRow(Base):
     started_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     suspected_at: Mapped[datetime | None] = mapped_column(Time)
+    agents: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 class BeatRow(Base):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from psycopg.errors import LockNotAvailable
 
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.presence import WORKER_LOCKS
+from pumice.sessions.presence import PUT_OFF, SERVED_AGENTS, WORKER_LOCKS
 from pumice.sessions.statements import NoRow, Statement
 from pumice.sessions.suspects import PARTS
 
@@ -21,8 +21,10 @@ BATCH = 2_000
 LOOK_AGAIN = 1.0
 """Seconds after which a leased session is looked at again."""
 WAKE_AGAIN = 10.0
-WAKE_AGAIN_MOST = 60.0
+WAKE_AGAIN_MOST = PUT_OFF
 """Seconds after which a session is woken again, at first and when it has waited for long: a backlog is not doubled."""
+UNSERVED = 300.0
+"""Seconds after which work is looked at again that no live worker serves; a worker that serves it brings it back."""
 MOST_RUN = 400
 """Interactions of one session that may have started under one lease."""
 SUSPICION = 1.5
@@ -262,10 +264,13 @@ def rescue(store: StoreConnection, *, crash_limit: int) -> Findings | None:
             dead = [row for row in broken if row.status == "dead"]
         leased = [row.id for row in due if row.lease_token is not None]
         transaction.fetch(POSTPONE, {"ids": leased, "again": LOOK_AGAIN, "most": LOOK_AGAIN})
-        unleased = [row.id for row in due if row.lease_token is None]
+        served = {row.agent_id for row in transaction.fetch(SERVED_AGENTS)} or {row.agent_id for row in due}
+        unserved = [row.id for row in due if row.lease_token is None and row.agent_id not in served]
+        transaction.fetch(POSTPONE, {"ids": unserved, "again": UNSERVED, "most": UNSERVED})
+        unleased = [row.id for row in due if row.lease_token is None and row.agent_id in served]
         transaction.fetch(POSTPONE, {"ids": unleased, "again": WAKE_AGAIN, "most": WAKE_AGAIN_MOST})
     _recreate(store, due)
-    free = [row for row in due if row.lease_token is None or row.expired]
+    free = [row for row in due if (row.lease_token is None and row.agent_id in served) or row.expired]
     suspects = {(row.agent_id, row.session_id) for row in free if row.expired or row.probation}
     wakes = dict.fromkeys((row.agent_id, row.session_id, row.kind) for row in free)
     return Findings([wake for wake in wakes if wake[:2] not in suspects], suspects, dead, ticks, full=len(due) >= BATCH)
