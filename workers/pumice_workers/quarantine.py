@@ -1,8 +1,9 @@
 """Quarantine: a process beside a worker that runs suspects, each group of them in a fork of its own.
 
 `python -m pumice_workers.quarantine` loads the agents once and has one thread, so that it can fork: a group costs a
-fork, not a start. It ends when there were no suspects for a while, when its worker is gone, or by SIGTERM, which gives
-its groups the time of any stop and leaves them as they are. See `pumice.sessions.suspects` for the states.
+fork, not a start. It ends when there were no suspects for a while; when its worker is gone, after what runs then; or by
+SIGTERM, which gives its groups the time of any stop and leaves them as they are. See `pumice.sessions.suspects` for the
+states.
 """
 
 import gc
@@ -53,8 +54,8 @@ class Quarantine:
         while True:
             self._reap()
             now = time.monotonic()
-            if not self._stopping and os.getppid() != self._parent:
-                self._stop()
+            if os.getppid() != self._parent:
+                self._stopping = True  # its worker is gone: what runs goes on, another quarantine takes the rest
             try:
                 self._settle()
                 if not self._stopping and now - looked > LOOK:
@@ -83,7 +84,7 @@ class Quarantine:
 
     def _start(self, group: SuspectGroup) -> None:
         """Run a group in a fork, under a worker id of its own."""
-        worker_id = register(self._store, f"quarantine:{group.id}", holds_lock=False, agents=[])
+        worker_id = register(self._store, f"quarantine-{group.id}", holds_lock=False, agents=[])
         signals = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         pid = os.fork()
