@@ -199,6 +199,21 @@ def test_a_lost_lease_is_seen_before_a_backlog(protocol, rival, worker):
     assert ("agent", "lost") in passed(protocol).suspects
 
 
+def test_a_locked_session_of_a_lost_worker_does_not_hold_up_the_others(protocol, rival):
+    """A client's transaction holds it, and nothing else; its own lease runs out by itself."""
+    protocol.accept(new("a"), new("b"))
+    row = protocol.query(
+        "insert into workers (name, holds_lock, suspected_at) values ('w', true, 'epoch') returning id"
+    )
+    protocol.claim("a", "b", worker=row[0]["id"], lease_seconds=600)
+    with rival.store.transaction():
+        rival.store.connection.execute("select from sessions where id = 'a' for update")
+        assert passed(protocol).suspects == {(AGENT, "b")}
+    protocol.query("update sessions set lease_until = now() - interval '1 s' where id = 'a'")
+    make_due(protocol, "a")
+    assert passed(protocol).suspects == {(AGENT, "a")}
+
+
 def test_what_waits_for_long_is_woken_ever_less_often(protocol):
     protocol.accept(new("young"), new("old"))
     protocol.query("update interactions set available_at = now() - interval '1 hour' where session_id = 'old'")

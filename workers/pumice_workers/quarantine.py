@@ -28,6 +28,8 @@ PACE = 0.05
 """Seconds between two looks at the processes."""
 LOOK = 0.25
 """Seconds between two looks for groups."""
+GRACE = 10.0
+"""Seconds beyond a stop's own time after which a group's process is killed."""
 IDLE = 5.0
 """Seconds without suspects after which the quarantine ends."""
 
@@ -45,6 +47,7 @@ class Quarantine:
         self._running: dict[int, tuple[SuspectGroup, int]] = {}
         self._ended: list[tuple[SuspectGroup, int, bool]] = []
         self._stopping = False
+        self._patience = float("inf")
 
     def run(self) -> None:
         """Work until there is nothing to do."""
@@ -54,6 +57,8 @@ class Quarantine:
         while True:
             self._reap()
             now = time.monotonic()
+            if now > self._patience:
+                self._send(signal.SIGKILL)  # a turn that keeps the interpreter to itself hears of no stop
             if os.getppid() != self._parent:
                 self._stopping = True  # its worker is gone: what runs goes on, another quarantine takes the rest
             try:
@@ -71,8 +76,12 @@ class Quarantine:
 
     def _stop(self, *_: Any) -> None:
         self._stopping = True
+        self._patience = min(self._patience, time.monotonic() + self._settings.shutdown_timeout + GRACE)
+        self._send(signal.SIGTERM)
+
+    def _send(self, number: signal.Signals) -> None:
         for pid in self._running:
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)
 
     def _look(self) -> None:
         taken = {group.id for group, _ in self._running.values()} | {group.id for group, _, _ in self._ended}

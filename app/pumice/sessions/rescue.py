@@ -104,11 +104,13 @@ returning id
 EXPIRE = Statement(
     "expire_leases",
     """
-with held as (
+with lost as (
+  select s.agent_id, s.id from (select distinct agent_id, session_id from interactions where status = 'queued') q
+  join sessions s on s.agent_id = q.agent_id and s.id = q.session_id
+  where s.lease_worker = any(%(workers)s::bigint[]) and s.lease_token is not null for update of s skip locked
+), held as (
   update sessions s set lease_until = now() - interval '1 microsecond'
-  from (select distinct agent_id, session_id from interactions where status = 'queued') q
-  where s.agent_id = q.agent_id and s.id = q.session_id and s.lease_worker = any(%(workers)s::bigint[])
-    and s.lease_token is not null
+  from lost l where s.agent_id = l.agent_id and s.id = l.id
   returning s.agent_id, s.id
 ), due as (
   select i.id from interactions i join held h on i.agent_id = h.agent_id and i.session_id = h.id
@@ -118,7 +120,10 @@ update interactions i set wake_at = 'epoch' from due d where i.id = d.id
 """,
     NoRow,
 )
-"""Ends the leases of dead workers, and has rescue look at their sessions before any backlog."""
+"""Ends the leases of dead workers, and has rescue look at their sessions before any backlog.
+
+Skips a row that another transaction has locked: its lease runs out by itself.
+"""
 
 DUE = Statement(
     "list_due_wakes",
@@ -222,8 +227,13 @@ where i.id = any(%(ids)s)
 OPEN_TICKS = Statement(
     "take_open_ticks",
     """
-update ticks set progressed_at = now() where done_at is null and progressed_at < now() - interval '5 seconds'
-returning agent_id, job, scheduled_for
+with still as (
+  select agent_id, job, scheduled_for from ticks
+  where done_at is null and progressed_at < now() - interval '5 seconds' for update skip locked
+)
+update ticks t set progressed_at = now() from still s
+where t.agent_id = s.agent_id and t.job = s.job and t.scheduled_for = s.scheduled_for
+returning t.agent_id, t.job, t.scheduled_for
 """,
     OpenTick,
 )

@@ -46,6 +46,13 @@ ROWS = (
         tests=(OF_RESCUE + "a_locked_session_does_not_hold_up_rescue",),
     ),
     Mutation(
+        proves="cells: a pass of rescue",
+        file=RESCUE,
+        old="s.lease_token is not null for update of s skip locked",
+        new="s.lease_token is not null for update of s",
+        tests=(OF_RESCUE + "a_locked_session_of_a_lost_worker_does_not_hold_up_the_others",),
+    ),
+    Mutation(
         proves="7",
         file=RESCUE,
         old="update interactions i set wake_at = 'epoch'",
