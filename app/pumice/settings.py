@@ -132,7 +132,9 @@ class Settings(BaseModel):
     worker_async_limit: int = Field(1000, ge=1, description="async turns that one worker process runs at once")
     wake_size: int = Field(100, ge=1, le=1000, description="most sessions that one hook or job wake names")
     lease_seconds: float = Field(10, ge=1, le=600, description="how long a lease lasts without a heartbeat")
-    crash_limit: int = Field(3, ge=1, le=100, description="worker crashes after which an interaction is dead")
+    crash_limit: int = Field(
+        3, ge=1, le=100, description="crashes, each while it ran alone, after which an interaction is dead"
+    )
     shutdown_timeout: float = Field(20, ge=0, le=600, description="how long a stopping worker waits for its turns")
 
     temporary_ttl: float = Field(3600, gt=0, le=CENTURY, description="life of a temporary session after its last use")

@@ -28,6 +28,7 @@ from pumice.sessions.commit import SessionCommit, commit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.leases import announce, release, renew
 from pumice.sessions.rescue import rescue
+from pumice.sessions.suspects import clear as clear_group
 from pumice.settings import Settings
 from tests.support.faults_model import CRASHES, Claim, Item, Model, Session
 
@@ -50,6 +51,7 @@ class Protocol(RuleBasedStateMachine):
             self.sql.execute(f"delete from {table}")
         self.model = Model({name: Session(name) for name in NAMES})
         self.tokens = 0
+        self.announcements = 0
         self.claims: list[Claim] = []
         self.sent: list[tuple[list[NewInteraction], list[Accepted]]] = []
         self.committed: list[tuple[list[SessionCommit], set[Any]]] = []
@@ -89,12 +91,15 @@ class Protocol(RuleBasedStateMachine):
             self.accept([*chosen, *chosen, chosen[0]], keyed=False)
         self.tokens += 1
         wanted = [Wanted(AGENT, name, limit) for name in chosen]
-        found = claim(self.store, wanted, token=self.tokens, worker_id=1, lease_seconds=100)
-        alone = len(chosen) == 1
-        claimable = [self.model.sessions[name] for name in chosen if self.model.sessions[name].claimable(alone=alone)]
+        first = self.model.sessions[chosen[0]]
+        group = first.group if first.probation else 0
+        found = claim(self.store, wanted, token=self.tokens, worker_id=1, lease_seconds=100, group=group)
+        claimable = [self.model.sessions[name] for name in chosen if self.model.sessions[name].claimable(group)]
         assert [one.lease.session_id for one in found] == [session.name for session in claimable]
         for real, session in zip(found, claimable, strict=True):
-            items = session.due[: 1 if session.probation else limit]
+            items = session.due[:limit]
+            for item in session.items:
+                item.announced = 0
             assert [(work.id, work.attempts) for work in real.work] == [(item.id, item.attempts) for item in items]
             assert real.probation == session.probation
             state = json.loads(real.state)["n"] if real.state else []
@@ -141,7 +146,7 @@ class Protocol(RuleBasedStateMachine):
         if holds:
             session.expired = False
         if holds and last:
-            session.holder, session.probation = None, False
+            session.holder = None
             session.blocked = blocking
             chosen.place = len(chosen.items)
 
@@ -151,6 +156,15 @@ class Protocol(RuleBasedStateMachine):
         if self.committed:
             parts, held = data.draw(st.sampled_from(self.committed[-3:]))
             assert self._commit(parts, unsure=unsure) == (held if unsure else set())
+
+    @rule(name=names)
+    def clear(self, name: str) -> None:
+        """A quarantine looks whether its group has anything left to do."""
+        group = self.model.sessions[name].group
+        clear_group(self.store, group)
+        for session in self.model.sessions.values():
+            if session.probation and session.group == group and session.holder is None and not session.due:
+                session.probation = False
 
     @rule(back=recent)
     def renew(self, back: int) -> None:
@@ -176,7 +190,8 @@ class Protocol(RuleBasedStateMachine):
             item = chosen.items[chosen.place]
             held = announce(self.store, chosen.real.lease, item.id)
             assert held == (self.model.holds(chosen) and item.status == "queued")
-            item.announced = item.announced or held
+            self.announcements += held
+            item.announced = self.announcements if held else item.announced
 
     @rule(name=names)
     def expire(self, name: str) -> None:
@@ -215,13 +230,14 @@ class Protocol(RuleBasedStateMachine):
         looked_at = [session for session in self.model.sessions.values() if session.due]
         free = [session for session in looked_at if session.holder is None or session.expired]
         suspects = {session.name for session in free if session.probation or session.expired}
-        assert {wake[1] for wake in findings.alone} == suspects
+        assert {name for _, name in findings.suspects} == suspects
         woken = {wake[1] for wake in findings.wakes} - {"ledger"}
         assert woken == {session.name for session in free} - suspects
         dead_before = self._of_status("dead")
         for session in looked_at:
             if session.expired:
                 session.break_lease()
+                session.group = self._group_of(session.name)
         assert sorted(row.id for row in findings.dead) == sorted(self._of_status("dead") - dead_before)
 
     @rule(name=names, queued=st.booleans())
@@ -265,6 +281,12 @@ class Protocol(RuleBasedStateMachine):
         assert (rows[0].state or {"n": []})["n"] == session.state
         said = self.sql.execute("select seq, content from messages where session_id = %s order by seq", (session.name,))
         assert [tuple(row) for row in said] == list(enumerate(session.messages))
+
+    def _group_of(self, name: str) -> int:
+        """The group that rescue chose: which sessions share one is tested in test_sessions_rescue."""
+        row = self.sql.execute("select suspect_group from sessions where id = %s", (name,)).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def _of_status(self, status: str) -> set[str]:
         return {item.id for session in self.model.sessions.values() for item in session.items if item.status == status}

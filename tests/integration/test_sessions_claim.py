@@ -92,12 +92,13 @@ def test_a_blocked_session_waits(protocol):
     assert protocol.claim("s")
 
 
-def test_a_careful_session_is_claimed_alone_and_one_by_one(protocol):
-    protocol.accept(new(), new(), new("t"))
-    protocol.query("update sessions set probation = true where id = 's'")
-    assert [one.lease.session_id for one in protocol.claim("s", "t")] == ["t"]
-    claimed = protocol.claim_one()
-    assert (claimed.probation, len(claimed.work)) == (True, 1)
+def test_a_suspect_is_claimed_for_its_group_alone(protocol):
+    protocol.accept(new(), new(), new("t"), new("u"))
+    protocol.query("update sessions set probation = true, suspect_group = case id when 's' then 7 else 8 end")
+    protocol.query("update sessions set probation = false where id = 't'")
+    assert [one.lease.session_id for one in protocol.claim("s", "t", "u")] == ["t"]
+    (claimed,) = protocol.claim("s", "t", "u", group=7)
+    assert (claimed.lease.session_id, claimed.probation, len(claimed.work)) == ("s", True, 2)
 
 
 def test_large_bodies_are_loaded_when_needed(protocol):

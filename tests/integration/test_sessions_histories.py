@@ -82,7 +82,7 @@ class Histories(RuleBasedStateMachine):
         self.steps.query("update interactions set wake_at = now() where session_id = %s and status = 'queued'", name)
         found = rescue(self.steps.store, crash_limit=CRASH_LIMIT)
         assert found is not None
-        assert [one[1] for one in found.alone] == [name]
+        assert [one[1] for one in found.suspects] == [name]
         return claimed
 
     @rule(claimed=consumes(lost))

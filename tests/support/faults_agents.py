@@ -84,6 +84,15 @@ class Checked(Agent):
         gates().reach(self.session_id)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    async def burn(self, seconds: float) -> None:
+        gates().reach(self.session_id)
+        await asyncio.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def dwell(self, seconds: float) -> None:
+        gates().reach("dwell")
+        await asyncio.sleep(seconds)
+
     def reply(self, messages: Any) -> str:
         number, ledger, gate = list(messages)[-1].content.split(" ")  # the whole history, which is read for that
         pass_gate(gate)

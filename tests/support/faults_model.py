@@ -7,7 +7,7 @@ from typing import Any
 from pumice.sessions.claim import ClaimedSession
 
 CRASHES = 3
-"""How many crashes an interaction survives less one."""
+"""How many lone crashes an interaction survives less one."""
 
 
 @dataclass(eq=False)
@@ -21,7 +21,8 @@ class Item:
     due: bool = True
     attempts: int = 0
     crashes: int = 0
-    announced: bool = False
+    announced: int = 0
+    """When it was announced under the live lease, as a place in the order of announcements; 0 when it was not."""
 
 
 @dataclass(eq=False)
@@ -51,33 +52,39 @@ class Session:
     expired: bool = False
     blocked: bool = False
     probation: bool = False
+    group: int = 0
+    """Its group of suspects, as rescue chose it; below 0 it runs alone."""
 
     @property
     def due(self) -> list[Item]:
         """What a claim gets, in order."""
         return [item for item in self.items if item.status == "queued" and item.due]
 
-    def claimable(self, *, alone: bool) -> bool:
-        """Would a claim get it?"""
-        return self.holder is None and not self.blocked and bool(self.due) and (alone or not self.probation)
+    def claimable(self, group: int) -> bool:
+        """Would a claim for that group get it?"""
+        mine = self.group if self.probation else 0
+        return self.holder is None and not self.blocked and bool(self.due) and mine == group
 
     def break_lease(self) -> None:
-        """What rescue does with an expired lease: free it, and blame the first that was due."""
-        suspected, self.probation = self.probation, True
+        """What rescue does with an expired lease: free it, and blame what started last if it ran alone."""
+        alone, self.probation = self.probation and self.group < 0, True
         self.holder, self.expired = None, False
-        head = self.due[0]
-        if suspected and not head.announced:
-            return
-        head.attempts += 1
-        head.crashes += 1
-        head.announced = False
-        if suspected and head.crashes >= CRASHES:
-            head.status = "dead"
+        due = self.due
+        started = [item for item in due if item.announced]
+        for item in started if alone else {*started, due[0]}:
+            item.attempts += 1
+        if alone and started:
+            culprit = max(started, key=lambda item: item.announced)
+            culprit.crashes += 1
+            if culprit.crashes >= CRASHES:
+                culprit.status = "dead"
+        for item in self.items:
+            item.announced = 0
 
     def apply(self, item: Item, status: str, state: list[int], *, blocking: bool) -> None:
         """One committed outcome."""
         item.attempts += 1
-        item.announced = False
+        item.announced = 0
         if status == "done":
             item.status, self.state = "done", state
             self.messages.append(f"message {item.number}")

@@ -54,16 +54,22 @@ class Protocol:
         return accept(self.store, list(wanted), **{"temporary_ttl": 60.0, "window": DAY, **options})
 
     def claim(self, *sessions: str, agent: str = AGENT, worker: int = 1, **options: Any) -> list[ClaimedSession]:
-        """Claim with a token of its own; `limit` and `lease_seconds` may be given."""
+        """Claim with a token of its own; `limit`, `lease_seconds` and `group` may be given."""
         limit, lease_seconds = options.get("limit", 100), options.get("lease_seconds", 10.0)
         wanted = [Wanted(agent, session, limit) for session in sessions]
-        return claim(self.store, wanted, token=next(_tokens), worker_id=worker, lease_seconds=lease_seconds)
+        terms = {"lease_seconds": lease_seconds, "group": options.get("group", 0)}
+        return claim(self.store, wanted, token=next(_tokens), worker_id=worker, **terms)
 
     def claim_one(self, session: str = "s", **options: Any) -> ClaimedSession:
         """Claim one session, which must be free and have work."""
         claimed = self.claim(session, **options)
         assert len(claimed) == 1, f"{session} could not be claimed"
         return claimed[0]
+
+    def group(self, session: str = "s") -> int:
+        """The group of suspects that a session is in; 0 for one that is trusted."""
+        row = self.session(session)
+        return row["suspect_group"] if row["probation"] else 0
 
     def commit(self, *parts: SessionCommit, unsure: bool = False) -> set[Lease]:
         return commit(self.store, parts, temporary_ttl=60.0, lease_seconds=10.0, unsure=unsure)

@@ -47,6 +47,11 @@ def test_what_is_retried_and_how_often(error, attempts, status):
     assert (outcome.failure.retry_after > 0) == (status == "retry")
 
 
+@pytest.mark.parametrize(("crashes", "status"), [(0, "dead"), (1, "retry")])
+def test_a_crash_uses_up_no_retry(crashes, status):
+    assert failure_of(ValueError(), Policy(timeout=60, retries=2), 3, crashes=crashes).status == status
+
+
 @pytest.mark.parametrize(("attempts", "status"), [(0, "retry"), (2, "retry"), (3, "dead")])
 def test_a_handler_may_ask_for_a_retry(attempts, status):
     outcome = bench(Flaky).call("ask", 7.5, attempts=attempts)

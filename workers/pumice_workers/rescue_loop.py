@@ -3,6 +3,8 @@
 import os
 import socket
 import threading
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -14,12 +16,17 @@ from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
-from pumice.sessions.presence import register, seen, take_back
+from pumice.sessions.presence import bring_back, register, seen, take_back
 from pumice.sessions.rescue import Blamed, Findings, rescue
 from pumice.settings import Settings
+from pumice_workers.quarantine_starter import QuarantineStarter
 from pumice_workers.wake_runner import WakeRunner
 
 INTERVAL = 1.0
+BUDGET = 0.5
+"""Seconds for which a pass goes on while it finds as much as it looks at."""
+QUARANTINE_GRACE = 2.0
+"""Seconds that a stop waits for the quarantine, which hands back what it runs."""
 
 log = get_logger("pumice.rescue")
 
@@ -27,13 +34,23 @@ log = get_logger("pumice.rescue")
 class RescueLoop:
     """A thread that keeps this worker's presence and rescues."""
 
-    def __init__(self, settings: Settings, runner: WakeRunner, events: EventPublisher, wakes: WakePublisher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        runner: WakeRunner,
+        events: EventPublisher,
+        wakes: WakePublisher,
+        agents: Sequence[str],
+    ) -> None:
+        """`agents` are the ids of those that this process serves."""
         self._settings = settings
+        self._agents = agents
         self._runner = runner
         self._events = events
         self._wakes = wakes
         self._store = StoreConnection(settings)
         self._registered_on: Any = None
+        self.quarantine = QuarantineStarter(settings, agents)
         self._away = Outage(log, "rescue_store")
         self._stop = threading.Event()
         self.ready = threading.Event()
@@ -45,12 +62,14 @@ class RescueLoop:
     def stop(self) -> None:
         """End the thread and the presence."""
         self._stop.set()
+        self.quarantine.stop(QUARANTINE_GRACE)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 self._be_present()
                 self._pass()
+                self.quarantine.look(self._store)
                 self._away.ends()
             except StoreAwayError as error:
                 self._away.begins(error=error)
@@ -76,17 +95,21 @@ class RescueLoop:
                 self._registered_on = self._store.connection if locked else None
                 return
         name = f"{socket.gethostname()}:{os.getpid()}"
-        worker_id = register(self._store, name, holds_lock=holds_lock)
+        worker_id = register(self._store, name, holds_lock=holds_lock, agents=self._agents)
         self._registered_on = self._store.connection
         self._runner.worker_id = worker_id
         self.ready.set()
+        bring_back(self._store, self._agents)
 
     def _pass(self) -> None:
-        findings = rescue(self._store, crash_limit=self._settings.crash_limit)
-        if findings is None:
-            return
+        until = time.monotonic() + BUDGET
+        while (findings := rescue(self._store, crash_limit=self._settings.crash_limit)) is not None:
+            self._tell(findings)
+            if not findings.full or time.monotonic() > until:
+                break
+
+    def _tell(self, findings: Findings) -> None:
         self._wakes.wake(Wake.of(*wake) for wake in findings.wakes)
-        self._wakes.wake(Wake.of(*wake, alone=True) for wake in findings.alone)
         for tick in findings.ticks:
             self._wakes.fan_out(tick.agent_id, tick.job, tick.scheduled_for.isoformat())
         for row in findings.dead:
@@ -95,7 +118,7 @@ class RescueLoop:
 
 
 def _death_notice(row: Blamed) -> list[Event | Reply]:
-    message = f"its worker was lost {row.attempts} times"
+    message = "its worker was lost while it ran alone"
     error = {"code": FailureCode.WORKER_LOST, "type": "WorkerLost", "message": message}
     finished = FinishedInteraction(row.id, row.kind, row.status, error=error, reason=message)
     notice: list[Event | Reply] = [Event.of(row.agent_id, row.session_id, event) for event in finished.events()]
@@ -106,5 +129,5 @@ def _log(findings: Findings) -> None:
     for row in findings.dead:
         known = {"agent": row.agent_id, "session": row.session_id, "interaction": row.id}
         log.error("dead", **known, attempts=row.attempts)
-    if findings.wakes or findings.alone or findings.ticks:
-        log.info("rescued", woken=len(findings.wakes), crashed=len(findings.alone), ticks=len(findings.ticks))
+    if findings.wakes or findings.suspects or findings.ticks:
+        log.info("rescued", woken=len(findings.wakes), crashed=len(findings.suspects), ticks=len(findings.ticks))

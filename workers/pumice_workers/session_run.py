@@ -23,8 +23,8 @@ DEFAULT_TIMEOUT = 60.0
 """Seconds for an interaction that the agent has no handler for."""
 SLOW = 0.2
 """Seconds of a turn after which the session's streams see what the user said, before there is any answer."""
-
-
+ANNOUNCE_AFTER = 0.1
+"""Seconds after which a running turn is announced: shorter ones cost no statement."""
 UNSTARTED = 5.0
 """Seconds after its claim in which a run that is for the event loop gets its task."""
 
@@ -45,8 +45,8 @@ class SessionRun:
     """
 
     __slots__ = (
-        "_commits", "_interrupted_by", "_lock", "_lost", "_question", "_scope", "_started", "_submitted", "_task",
-        "_turn", "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
+        "_announced", "_commits", "_interrupted_by", "_lock", "_lost", "_question", "_scope", "_started", "_submitted",
+        "_task", "_turn", "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
     )  # fmt: skip
 
     def __init__(self, claimed: ClaimedSession, live: LiveSession, woken: float, interrupted_by: str | None) -> None:
@@ -59,6 +59,7 @@ class SessionRun:
         self._woken = woken
         self._interrupted_by = interrupted_by
         self._turn: _RunningTurn | None = None
+        self._announced: _RunningTurn | None = None
         self._started = 0.0
         self._lost = False
         self._submitted = False
@@ -145,6 +146,14 @@ class SessionRun:
         """The running turn, if it is past its limit at `now`."""
         turn = self._turn
         return turn.work if turn is not None and now > turn.deadline else None
+
+    def to_announce(self, now: float) -> tuple[Lease, str] | None:
+        """The running turn, once, when it has run for `ANNOUNCE_AFTER` seconds: its lease and interaction id."""
+        turn = self._turn
+        if turn is None or self._announced is turn or self._lost or now - self._started < ANNOUNCE_AFTER:
+            return None
+        self._announced = turn
+        return self.lease, turn.work.id
 
     def take_away(self, work: Work | None = None) -> bool:
         """Take the session out of the run's hands, or only if that turn still runs.

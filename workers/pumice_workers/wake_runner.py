@@ -16,10 +16,9 @@ from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import QUEUE_OF_KIND, Wake
-from pumice.sessions.claim import Wanted, claim
+from pumice.sessions.claim import TRUSTED, Wanted, claim
 from pumice.sessions.leases import announce, release, wake_soon
 from pumice_workers.committer import Finished
-from pumice_workers.probation import ProbationGate
 from pumice_workers.scheduler import BUDGET, Scheduler
 from pumice_workers.services import Services
 from pumice_workers.session_run import SessionRun, SessionRuns
@@ -45,9 +44,9 @@ class WakeRunner:
         self._services = services
         self._turns = TurnRunner(services)
         self._tokens = itertools.count(1)
-        self._gate = ProbationGate()
         self._store_away = Outage(log, "postgres")
         self.worker_id = 0
+        self.group = TRUSTED
         self.stopping = False
         self.scheduler: Scheduler | None = None
         self.runs = SessionRuns()
@@ -123,7 +122,14 @@ class WakeRunner:
         token = (self.worker_id << 32) | next(self._tokens)
         lease_seconds = self._services.settings.lease_seconds
         with self._services.connections.borrow() as store:
-            claimed = claim(store, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds)
+            claimed = claim(
+                store,
+                wanted,
+                token=token,
+                worker_id=self.worker_id,
+                lease_seconds=lease_seconds,
+                group=self.group,
+            )
         self._store_away.ends()
         now = time.monotonic()
         on_loop: list[SessionRun] = []
@@ -154,12 +160,10 @@ class WakeRunner:
         work = run.claimed.work
         for place, one in enumerate(work):
             if run.is_lost or not self._may_start(run, one):
-                self._gate.leave(run)
                 break
             run.slot = self.scheduler.touch() if self.scheduler is not None else None
             run.start(one, run.live.spec.handler(one.kind, one.name))
             outcome = self._turns.on_thread(run, one)
-            self._gate.leave(run)
             if not run.end():
                 break
             run.gives_way = place < len(work) - 1 and self._gives_way(run)
@@ -188,7 +192,6 @@ class WakeRunner:
                     break
                 run.start(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
                 outcome = await self._turns.on_loop(run, one)
-                self._gate.leave(run)
                 run.gives_way = place < len(work) - 1 and self._gives_way(run)
                 last = run.gives_way or place == len(work) - 1
                 if not run.end() or self._submit(run, outcome, settle, last=last):
@@ -199,7 +202,6 @@ class WakeRunner:
                 else:
                     self._services.recheck.add([run.key])
         finally:
-            self._gate.leave(run)
             if not run.is_submitted:
                 self._services.loop.spawn_in_thread(self.hand_back, [run])
 
@@ -214,10 +216,9 @@ class WakeRunner:
             self.scheduler.freed()
 
     def _may_start(self, run: SessionRun, work: Work) -> bool:
-        """Announce a suspect's turn and wait for its place. Returns false when the lease is lost."""
+        """Announce a suspect's turn, so that a crash can be laid at its door. Returns false when the lease is lost."""
         if not run.claimed.probation:
             return True
-        self._gate.enter(run)
         try:
             with self._services.connections.borrow() as store:
                 return announce(store, run.lease, work.id)

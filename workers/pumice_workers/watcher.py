@@ -11,9 +11,10 @@ from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import Wake
+from pumice.sessions.claim import TRUSTED
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.counters import add_counts
-from pumice.sessions.leases import renew
+from pumice.sessions.leases import announce_running, renew
 from pumice_workers.committer import Finished
 from pumice_workers.loop_watch import LoopWatch
 from pumice_workers.services import Services
@@ -74,6 +75,7 @@ class Watcher:
             run.show_if_slow(now)
             if (work := run.overdue(now)) is not None:
                 self._abandon(run, work)
+        self._announce(now)
         if now - self._renewed > self._every:
             self._renewed = now
             self._renew()
@@ -90,6 +92,16 @@ class Watcher:
             add_counts(self._store, counts)
         except StoreAwayError:
             self._counts.update(counts)
+
+    def _announce(self, now: float) -> None:
+        """Say durably which turns run for longer than a moment. A lost announcement is no harm."""
+        started = [found for run in self._runner.runs if (found := run.to_announce(now)) is not None]
+        if not started:
+            return
+        try:
+            announce_running(self._store, started)
+        except StoreAwayError as error:
+            self._away.begins(announcements=len(started), error=error)
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -118,7 +130,7 @@ class Watcher:
             return
         handler = run.live.spec.handler(work.kind, work.name)
         policy = handler.policy if handler else None
-        failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True)
+        failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True, crashes=work.crashes)
         outcome = Outcome(work, failure.status, failure=failure)
         log.warning("turn_abandoned", agent=run.key[0], session=run.key[1], interaction=work.id)
         changes = run.submit(outcome, last=True)
@@ -128,7 +140,7 @@ class Watcher:
         if self._runner.scheduler is not None and run.slot is not None:
             self._runner.scheduler.lose(run.slot)
             self._count("threads_lost")
-        elif self._services.settings.worker_pool == "prefork":
+        elif self._services.settings.worker_pool == "prefork" and self._runner.group == TRUSTED:
             threading.Thread(target=self._end_process, name="pumice-end", daemon=True).start()
 
     def _next(self, run: SessionRun, kind: str) -> None:
@@ -147,6 +159,8 @@ class Watcher:
     def _replace_process(self) -> None:
         self._runner.stopping = True
         self._let_go()
+        if self._runner.group != TRUSTED:
+            os._exit(0)  # a group's process is a fork; another goes on
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (its own command line)
 
     def _end_process(self) -> None:

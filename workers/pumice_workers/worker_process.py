@@ -50,17 +50,18 @@ log = get_logger("pumice.worker")
 class WorkerProcess:
     """One worker process's services, started and stopped together."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, connections: int = CLAIM_CONNECTIONS) -> None:
+        """`connections`: how many there are for claims and loads at the most."""
         self.settings = settings
         self.registry = load_agents(settings.agents, settings.middleware)
         self.wakes = WakePublisher(settings, self._run_instead)
         self.events = EventPublisher(settings)
         self.committer = Committer(settings, self.events, self.wakes)
-        connections = StoreConnections(settings, min(CLAIM_CONNECTIONS, settings.worker_concurrency), durable=False)
+        stores = StoreConnections(settings, min(connections, settings.worker_concurrency), durable=False)
         loop = EventLoop(settings.worker_async_limit)
         self.recheck = Recheck(settings, self.wakes.wake)
         self.services = Services(
-            settings, self.registry, connections, self.committer, self.events, self.wakes, self.recheck, loop
+            settings, self.registry, stores, self.committer, self.events, self.wakes, self.recheck, loop
         )
         self.runner = WakeRunner(self.services)
         if settings.worker_pool != "prefork":
@@ -68,7 +69,7 @@ class WorkerProcess:
             leave_unread(lambda queue: scheduler.waiting(queue) > MOST_WAITING)
         self.watcher = Watcher(self.services, self.runner)
         self.control = ControlListener(self.services, self.runner, self.watcher)
-        self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes)
+        self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes, list(self.registry))
         self._on_loop = {one for one, spec in self.registry.items() if spec.may_need_loop}
         self.sweep = SweepLoop(settings)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
@@ -78,15 +79,26 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start the threads."""
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        self._tune()
         self.rescue.start()
         self.sweep.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
+
+    def start_for_group(self, group: int, worker_id: int) -> None:
+        """Start as the process of a group of suspects: without rescue, and under an id that its parent took."""
+        self._tune()
+        self.runner.group, self.runner.worker_id, self.runner.scheduler = group, worker_id, None
+        self.rescue.ready.set()
+        self.watcher.start()
+        self.control.start()
+
+    def _tune(self) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
 
     def run_sessions(self, keys: list[list[str]], queue: str) -> None:
         """Run the sessions of a wake that came in `queue`: on the scheduler's threads or, in a prefork child, here."""
@@ -139,6 +151,7 @@ class WorkerProcess:
     def stop(self) -> bool:
         """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
         self.runner.stopping = True
+        self.rescue.quarantine.stop()
         if self.runner.scheduler is not None and (waiting := self.runner.scheduler.stop()):
             self.runner.leave_to_others(waiting)
         self._instead.shutdown(wait=False, cancel_futures=True)

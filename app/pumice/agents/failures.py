@@ -83,15 +83,23 @@ def author_place(text: str) -> str:
 
 
 def failure_of(
-    error: BaseException, policy: Policy | None = None, attempt: int = 1, *, timed_out: bool = False
+    error: BaseException,
+    policy: Policy | None = None,
+    attempt: int = 1,
+    *,
+    timed_out: bool = False,
+    crashes: int = 0,
 ) -> Failure:
-    """Judge a failed attempt under its policy. Raises nothing, whatever the error does when it is looked at."""
+    """Judge a failed attempt under its policy. Raises nothing, whatever the error does when it is looked at.
+
+    crashes: how many of the attempts before it were no fault of the handler's.
+    """
     cls = type(error)
     kind = "timeout" if timed_out else cls.__name__
     late = f"the turn took longer than its limit of {policy.timeout:g} s" if timed_out and policy else None
     message = late or _told(lambda: str(error), f"<{kind}: its text can't be read>")
     text = _told(lambda: "".join(traceback.format_exception(error)), _bare_traceback(error))
-    status, after = _judge(error, policy, attempt)
+    status, after = _judge(error, policy, attempt - crashes)
     problem = _told(error.document, None) if issubclass(cls, Problem) and isinstance(error, Problem) else None
     blocking = issubclass(cls, StoreAwayError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)

@@ -31,7 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An interaction as claimed. `payload` is JSON text; `attempts` counts those before this one."""
+    """An interaction as claimed. `payload` is JSON text; `attempts` counts those before this one.
+
+    crashes: how many of those ended with their worker; they use up none of the handler's retries.
+    """
 
     id: str
     seq: int
@@ -43,6 +46,7 @@ class Work:
     accepted_at: datetime | None = None
     scheduled_for: datetime | None = None
     reply_to: str | None = None
+    crashes: int = 0
 
 
 @dataclass(slots=True)
@@ -112,7 +116,7 @@ async def run_turn(
         caught(error)
         session.discard()
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
-        failure = failure_of(error, handler.policy, work.attempts + 1, timed_out=expired)
+        failure = failure_of(error, handler.policy, work.attempts + 1, timed_out=expired, crashes=work.crashes)
         outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage)
         if failure.status != "retry":
             await _tell_agent(session, turn, handler, error, outcome)

@@ -15,6 +15,8 @@ from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import json_rows
 from pumice.sessions.statements import Statement
 
+TRUSTED = 0
+"""The group of all sessions that are no suspects."""
 SMALL_BODY = 65_536
 """Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
 
@@ -43,6 +45,7 @@ class _Due(NamedTuple):
     accepted_at: datetime
     scheduled_for: datetime | None
     reply_to: str | None
+    crashes: int
     newer_chat: str | None
 
 
@@ -51,7 +54,7 @@ with ready as (
   select s.agent_id, s.id from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
   join sessions s on s.agent_id = w.agent_id and s.id = w.id
   where (s.lease_token is null or s.lease_token = %(token)s) and (s.blocked_until is null or s.blocked_until <= now())
-    and (not s.probation or %(alone)s)
+    and case when s.probation then s.suspect_group = %(group)s else %(group)s = 0 end
     and (select true from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
       and i.status = 'queued' and i.available_at <= now() order by i.seq limit 1)
   order by s.agent_id, s.id for update of s"""
@@ -80,19 +83,20 @@ DUE = Statement(
     "load_due_work",
     """
 select i.* from json_to_recordset(%(keys)s::json) as w(agent_id text, id text, most int)
-cross join lateral (select s.probation, s.lease_token from sessions s
+cross join lateral (select s.lease_token from sessions s
   where s.agent_id = w.agent_id and s.id = w.id offset 0) s
 cross join lateral (
   select i.id::text as id, i.agent_id, i.session_id, i.seq, i.kind, i.name, i.payload::text as payload,
     case when octet_length(i.body) <= %(small)s then i.body end as body,
     octet_length(i.body) > %(small)s as has_large_body, i.attempts, i.accepted_at, i.scheduled_for, i.reply_to,
+    i.crashes,
     case when w.most = 1 and i.kind = 'chat' then (
       select n.id::text from interactions n
       where n.agent_id = w.agent_id and n.session_id = w.id and n.status = 'queued' and n.kind = 'chat'
         and n.seq > i.seq and n.available_at <= now() order by n.seq limit 1) end as newer_chat
   from interactions i
   where i.agent_id = w.agent_id and i.session_id = w.id and i.status = 'queued' and i.available_at <= now()
-  order by i.seq limit case when s.probation then 1 else w.most end
+  order by i.seq limit w.most
 ) i where s.lease_token = %(token)s order by i.seq
 """,
     _Due,
@@ -128,16 +132,22 @@ class Wanted:
 
 
 def claim(
-    store: StoreConnection, wanted: Sequence[Wanted], *, token: int, worker_id: int, lease_seconds: float
+    store: StoreConnection,
+    wanted: Sequence[Wanted],
+    *,
+    token: int,
+    worker_id: int,
+    lease_seconds: float,
+    group: int = TRUSTED,
 ) -> list[ClaimedSession]:
     """Claim sessions. `token` must be new; it fences every session claimed here.
 
-    A probation session is only taken when it is the only one wanted. Returns the sessions that were claimed, in the
-    order wanted. Raises `StoreAwayError`.
+    Only sessions of that group of suspects are taken, or only trusted ones. Returns the sessions that were claimed, in
+    the order wanted. Raises `StoreAwayError`.
     """
     rows = [{"agent_id": one.agent_id, "id": one.session_id, "most": one.limit} for one in wanted]
     keys: dict[str, Any] = {"keys": json_rows(rows), "token": token}
-    lease = {"worker": worker_id, "lease": lease_seconds, "alone": len(wanted) == 1}
+    lease = {"worker": worker_id, "lease": lease_seconds, "group": group}
     statement = LEASE_ONE if len(wanted) == 1 else LEASE
     leased, work = store.fetch_both((statement, keys | lease), (DUE, keys | {"small": SMALL_BODY}))
     found = {
@@ -173,4 +183,5 @@ def _work(row: _Due) -> Work:
         row.accepted_at,
         row.scheduled_for,
         row.reply_to,
+        row.crashes,
     )

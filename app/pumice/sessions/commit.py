@@ -37,7 +37,6 @@ with changed as (
     lease_token = case when c.release then null else s.lease_token end,
     lease_worker = case when c.release then null else s.lease_worker end,
     lease_until = case when c.release then null else now() + %(lease)s * interval '1 second' end,
-    probation = s.probation and not c.release,
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
     updated_at = now()
   from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version

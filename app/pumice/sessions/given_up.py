@@ -73,6 +73,7 @@ def retry(engine: Engine, agent_id: str, wanted: Filter) -> Sequence[Row[uuid.UU
             reason=None,
             reason_code=None,
             attempts=0,
+            crashes=0,
             started_at=None,
             finished_at=None,
             reply_to=None,

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Key = Text(collation="C")
@@ -59,16 +59,18 @@ class SessionRow(Base):
     """One session: its state and its lease. `state` is null until `setup` has run.
 
     A lease is `lease_token` (the fencing token) until `lease_until`; what runs under it was due at `leased_at`.
-    `probation` means that a worker crashed while it held the session: its next interactions run one by one, each
-    announced before it starts, to find the culprit.
+    `probation` means that a worker crashed while it held the session: its next interactions run in quarantine, with
+    those of `suspect_group`, each announced before it starts, to find the culprit (see `suspects`).
     `used` means that something other than a job happened here whose interaction is deleted by now.
     Until `blocked_until` the session waits for the retry of a blocking interaction.
-    Nothing here that changes with a turn is indexed (but for temporary sessions), so that updates stay HOT.
+    Nothing here that changes with a turn is indexed (but for temporary sessions, and suspects), so that updates stay
+    HOT.
     """
 
     __tablename__ = "sessions"
     __table_args__ = (
         Index("sessions_expiring", "expires_at", postgresql_where=text("temporary")),
+        Index("sessions_suspects", "suspect_group", postgresql_where=text("probation")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -86,6 +88,7 @@ class SessionRow(Base):
     lease_until: Mapped[datetime | None] = mapped_column(Time)
     leased_at: Mapped[datetime | None] = mapped_column(Time)
     probation: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    suspect_group: Mapped[int | None] = mapped_column(BigInteger)
     blocked_until: Mapped[datetime | None] = mapped_column(Time)
     used: Mapped[bool] = mapped_column(Boolean, server_default="false")
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
@@ -144,6 +147,7 @@ class InteractionRow(Base):
     reason_code: Mapped[str | None] = mapped_column(Text)
     superseded_by: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    crashes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     scheduled_for: Mapped[datetime | None] = mapped_column(Time)
     available_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     wake_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
@@ -191,7 +195,10 @@ class TickRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker process. It holds the advisory lock of its id while it lives and its database connection does."""
+    """A worker process. It holds the advisory lock of its id while it lives and its database connection does.
+
+    `agents` are those that it serves; null, of a worker of an older release, means that nobody knows.
+    """
 
     __tablename__ = "workers"
 
@@ -201,6 +208,7 @@ class WorkerRow(Base):
     started_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     suspected_at: Mapped[datetime | None] = mapped_column(Time)
+    agents: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 class BeatRow(Base):

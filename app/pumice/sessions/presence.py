@@ -3,13 +3,16 @@
 The lock is held while the process and its connection live, so that rescue sees at once when it is gone.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.statements import Statement
+from pumice.sessions.statements import NoRow, Statement
 
 WORKER_LOCKS = 7_864_225
 """First key of the advisory locks that worker processes hold; the second is the worker's id."""
+PUT_OFF = 60.0
+"""Seconds that due work is put off at the most when somebody serves its agent."""
 
 
 class _Id(NamedTuple):
@@ -20,12 +23,18 @@ class _Taken(NamedTuple):
     taken: str
 
 
+class _Served(NamedTuple):
+    agent_id: str
+
+
 class _Locked(NamedTuple):
     locked: bool
 
 
 REGISTER = Statement(
-    "register_worker", "insert into workers (name, holds_lock) values (%(name)s, %(lock)s) returning id", _Id
+    "register_worker",
+    "insert into workers (name, holds_lock, agents) values (%(name)s, %(lock)s, %(agents)s::text[]) returning id",
+    _Id,
 )
 """A new worker process."""
 
@@ -40,11 +49,38 @@ TAKE_BACK = Statement(
 SEEN = Statement("worker_seen", "update workers set seen_at = now() where id = %s returning id", _Id)
 """Says that the worker lives."""
 
+SERVED_AGENTS = Statement(
+    "list_served_agents",
+    """
+select distinct unnest(agents) as agent_id from workers where agents is not null
+  and not exists (select from workers where agents is null)
+""",
+    _Served,
+)
+"""The agents of all workers; none while an older release's worker is there, of which nobody knows what it serves."""
 
-def register(store: StoreConnection, name: str, *, holds_lock: bool) -> int:
-    """Note a new worker process, and take its lock. Returns its id. Raises `StoreAwayError`."""
+BRING_BACK = Statement(
+    "bring_back",
+    """
+with far as (
+  select id from interactions where status = 'queued' and wake_at > now() + %(soon)s * interval '1 second'
+    and available_at <= now() and agent_id = any(%(agents)s::text[]) for update skip locked
+)
+update interactions i set wake_at = now() from far f where i.id = f.id
+""",
+    NoRow,
+)
+"""Makes the work of these agents due for rescue that was put off because nobody served them."""
+
+
+def register(store: StoreConnection, name: str, *, holds_lock: bool, agents: Sequence[str]) -> int:
+    """Note a new worker process and the agents it serves, and take its lock. Returns its id.
+
+    Raises `StoreAwayError`.
+    """
     with store.transaction() as transaction:
-        worker_id = transaction.fetch(REGISTER, {"name": name, "lock": holds_lock})[0].id
+        worker = {"name": name, "lock": holds_lock, "agents": list(agents)}
+        worker_id = transaction.fetch(REGISTER, worker)[0].id
         if holds_lock:
             transaction.fetch(LOCK, (WORKER_LOCKS, worker_id))
     return worker_id
@@ -62,3 +98,8 @@ def take_back(store: StoreConnection, worker_id: int) -> bool | None:
 def seen(store: StoreConnection, worker_id: int) -> bool:
     """Say that the worker lives. Returns false when it was given up. Raises `StoreAwayError`."""
     return bool(store.fetch(SEEN, (worker_id,)))
+
+
+def bring_back(store: StoreConnection, agents: Sequence[str]) -> None:
+    """Have rescue look at what waits for agents that a new worker serves. Raises `StoreAwayError`."""
+    store.fetch(BRING_BACK, {"agents": list(agents), "soon": PUT_OFF}, again=True)

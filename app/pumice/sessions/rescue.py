@@ -4,24 +4,39 @@ Everything starts from the index of queued interactions by `wake_at`: whatever i
 session is leased (look again later), or its lease has expired (a crash). So no index on leases is needed.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pumice.errors import StoreBusyError
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.orphans import Orphan, settle_orphans
-from pumice.sessions.presence import WORKER_LOCKS
+from pumice.sessions.presence import PUT_OFF, SERVED_AGENTS, WORKER_LOCKS
 from pumice.sessions.statements import NoRow, Statement
+from pumice.sessions.suspects import PARTS
 
 ELECTION = 7_864_224
 BATCH = 2_000
+LOOK_AGAIN = 1.0
+"""Seconds after which a leased session is looked at again."""
 WAKE_AGAIN = 10.0
+WAKE_AGAIN_MOST = PUT_OFF
+"""Seconds after which a session is woken again, at first and when it has waited for long: a backlog is not doubled."""
+UNSERVED = 300.0
+"""Seconds after which work is looked at again that no live worker serves; a worker that serves it brings it back."""
+MOST_RUN = 400
+"""Interactions of one session that may have started under one lease."""
 SUSPICION = 1.5
 """Seconds that a worker's lock must be gone before the worker counts as dead."""
 
 
 class _Elected(NamedTuple):
     elected: bool
+
+
+class _Value(NamedTuple):
+    value: str
 
 
 class _Lost(NamedTuple):
@@ -89,19 +104,26 @@ returning id
 EXPIRE = Statement(
     "expire_leases",
     """
-with held as (
+with lost as (
+  select s.agent_id, s.id from (select distinct agent_id, session_id from interactions where status = 'queued') q
+  join sessions s on s.agent_id = q.agent_id and s.id = q.session_id
+  where s.lease_worker = any(%(workers)s::bigint[]) and s.lease_token is not null for update of s skip locked
+), held as (
   update sessions s set lease_until = now() - interval '1 microsecond'
-  from (select distinct agent_id, session_id from interactions where status = 'queued') q
-  where s.agent_id = q.agent_id and s.id = q.session_id and s.lease_worker = any(%(workers)s::bigint[])
-    and s.lease_until > now()
+  from lost l where s.agent_id = l.agent_id and s.id = l.id
   returning s.agent_id, s.id
+), due as (
+  select i.id from interactions i join held h on i.agent_id = h.agent_id and i.session_id = h.id
+  where i.status = 'queued' and i.available_at <= now() for update of i skip locked
 )
-update interactions i set wake_at = now() from held h
-where i.agent_id = h.agent_id and i.session_id = h.id and i.status = 'queued' and i.available_at <= now()
+update interactions i set wake_at = 'epoch' from due d where i.id = d.id
 """,
     NoRow,
 )
-"""Ends the leases of dead workers, and makes their sessions' work due for rescue."""
+"""Ends the leases of dead workers, and has rescue look at their sessions before any backlog.
+
+Skips a row that another transaction has locked: its lease runs out by itself.
+"""
 
 DUE = Statement(
     "list_due_wakes",
@@ -118,59 +140,90 @@ order by i.wake_at
 )
 """Queued work whose time to be woken has come, with what is known of its session's lease."""
 
+HASTE = Statement("wait_little", "select set_config('lock_timeout', '200ms', true) as value", _Value)
+"""Has this transaction give up soon on what another one has locked."""
+
 BREAK = Statement(
     "break_leases",
     """
 with broken as (
-  select s.agent_id, s.id, s.probation from sessions s
-  join unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id) using (agent_id, id)
+  select s.agent_id, s.id, s.lease_worker, s.leased_at, s.probation and s.suspect_group < 0 as alone,
+    case when s.probation then s.suspect_group end as old_group
+  from sessions s join unnest(%(agents)s::text[], %(sessions)s::text[]) as w(agent_id, id) using (agent_id, id)
   where s.lease_token is not null and s.lease_until < now()
-  order by s.agent_id, s.id for update of s
+  order by s.agent_id, s.id for update of s skip locked
+), placed as (
+  select b.*, (row_number() over (fellows order by agent_id, id) - 1)
+    * case when old_group is null then 1 else %(parts)s end / count(*) over fellows as part
+  from broken b window fellows as (partition by old_group, lease_worker)
+), groups as materialized (
+  select old_group, lease_worker, part, nextval('suspect_groups') * case when size = 1 then -1 else 1 end as new_group
+  from (select old_group, lease_worker, part, count(*) as size from placed group by 1, 2, 3) parts
 ), freed as (
-  update sessions s set lease_token = null, lease_worker = null, lease_until = null, probation = true
-  from broken b where s.agent_id = b.agent_id and s.id = b.id
-  returning s.agent_id, s.id, b.probation
-), heads as (
-  select distinct on (i.agent_id, i.session_id) i.id, i.errors, i.attempts, i.started_at, f.probation
-  from interactions i join freed f on f.agent_id = i.agent_id and f.id = i.session_id
-  where i.status = 'queued' and i.available_at <= now() order by i.agent_id, i.session_id, i.seq
+  update sessions s set lease_token = null, lease_worker = null, lease_until = null, probation = true,
+    suspect_group = g.new_group
+  from placed p join groups g on g.part = p.part and g.old_group is not distinct from p.old_group
+    and g.lease_worker is not distinct from p.lease_worker
+  where s.agent_id = p.agent_id and s.id = p.id
+  returning s.agent_id, s.id, p.alone, p.leased_at
+), ran as (
+  select i.*, f.alone, row_number() over (partition by i.agent_id, i.session_id order by i.seq) = 1 as is_head,
+    row_number() over (partition by i.agent_id, i.session_id
+      order by i.started_at >= f.leased_at desc nulls last, i.started_at desc, i.seq desc) = 1 as is_last,
+    coalesce(i.started_at >= f.leased_at, false) as has_started
+  from freed f cross join lateral (
+    select i.id, i.agent_id, i.session_id, i.seq, i.errors, i.attempts, i.started_at from interactions i
+    where i.agent_id = f.agent_id and i.session_id = f.id and i.status = 'queued' and i.available_at <= now()
+    order by i.seq limit %(most)s for update skip locked) i
 ), blamed as (
-  select h.*, 1 + (select count(*) filter (where e ->> 'code' = 'worker-lost')
+  select r.*, r.alone and r.is_last as guilty,
+    1 + (select count(*) filter (where e ->> 'code' = 'worker-lost')
       - coalesce(max(lost) filter (where e ->> 'code' = 'retried'), 0)
     from (select e, count(*) filter (where e ->> 'code' = 'worker-lost') over (order by place) as lost
-      from jsonb_array_elements(coalesce(h.errors, '[]')) with ordinality as all_errors(e, place)) counted) as crashes
-  from heads h where not h.probation or h.started_at is not null
+      from jsonb_array_elements(coalesce(r.errors, '[]')) with ordinality as all_errors(e, place)) counted) as lone
+  from ran r where r.has_started or (r.is_head and not r.alone)
 )
-update interactions i set attempts = b.attempts + 1, started_at = null,
-  status = case when b.probation and b.crashes >= %(crash_limit)s then 'dead' else 'queued' end,
-  reason = case when b.probation and b.crashes >= %(crash_limit)s
-    then 'dead after ' || (b.attempts + 1) || ' attempts: its worker was lost ' || b.crashes || ' times' end,
-  finished_at = case when b.probation and b.crashes >= %(crash_limit)s then now() end,
-  errors = coalesce(i.errors, '[]') || jsonb_build_object('attempt', b.attempts + 1, 'code', 'worker-lost',
-    'type', 'WorkerLost', 'message', 'the worker was lost while it held this session', 'traceback', '')
+update interactions i set attempts = b.attempts + 1, crashes = i.crashes + 1, started_at = null,
+  status = case when b.guilty and b.lone >= %(crash_limit)s then 'dead' else 'queued' end,
+  reason = case when b.guilty and b.lone >= %(crash_limit)s
+    then 'dead after ' || (b.attempts + 1) || ' attempts: its worker was lost ' || b.lone
+      || ' times while it ran alone' end,
+  finished_at = case when b.guilty and b.lone >= %(crash_limit)s then now() end,
+  errors = case when b.guilty then coalesce(i.errors, '[]') || jsonb_build_object('attempt', b.attempts + 1,
+    'code', 'worker-lost', 'type', 'WorkerLost', 'message', 'the worker was lost while it ran this alone',
+    'traceback', '') else i.errors end
 from blamed b where i.id = b.id
 returning i.id::text as id, i.agent_id, i.session_id, i.kind, i.status, i.reply_to, i.attempts
 """,
     Blamed,
 )
-"""Frees expired leases and adds an attempt to what was running; a culprit that did it too often, since it was accepted
-or an operator queued it again, is dead."""
+"""Frees expired leases, puts their sessions into new groups (see `suspects`), and adds an attempt to what may have run.
+
+What ran alone and started last is blamed; when that happened too often, since it was accepted or an operator queued it
+again, it is dead. Rows that another transaction has locked are left to the next pass.
+"""
 
 POSTPONE = Statement(
     "postpone_wakes",
     """
-update interactions i set wake_at = greatest(now() + %(again)s * interval '1 second', i.available_at)
+update interactions i set wake_at = greatest(i.available_at,
+  now() + least(greatest(%(again)s * interval '1 second', now() - i.available_at), %(most)s * interval '1 second'))
 where i.id = any(%(ids)s)
 """,
     NoRow,
 )
-"""Pushes out the time at which rescue looks at these again."""
+"""Pushes out the time at which rescue looks at these again: the longer they have waited, the further, up to a limit."""
 
 OPEN_TICKS = Statement(
     "take_open_ticks",
     """
-update ticks set progressed_at = now() where done_at is null and progressed_at < now() - interval '5 seconds'
-returning agent_id, job, scheduled_for
+with still as (
+  select agent_id, job, scheduled_for from ticks
+  where done_at is null and progressed_at < now() - interval '5 seconds' for update skip locked
+)
+update ticks t set progressed_at = now() from still s
+where t.agent_id = s.agent_id and t.job = s.job and t.scheduled_for = s.scheduled_for
+returning t.agent_id, t.job, t.scheduled_for
 """,
     OpenTick,
 )
@@ -179,12 +232,16 @@ returning agent_id, job, scheduled_for
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a pass found: sessions to wake (agent, session, kind), interactions now dead, ticks to go on with."""
+    """What a pass found: sessions to wake (agent, session, kind), interactions now dead, ticks to go on with.
+
+    suspects: sessions that only a quarantine runs. full: there was more than one pass looks at.
+    """
 
     wakes: list[tuple[str, str, str]]
-    alone: list[tuple[str, str, str]]
+    suspects: set[tuple[str, str]]
     dead: list[Blamed]
     ticks: list[OpenTick]
+    full: bool = False
 
 
 def rescue(store: StoreConnection, *, crash_limit: int) -> Findings | None:
@@ -199,28 +256,39 @@ def rescue(store: StoreConnection, *, crash_limit: int) -> Findings | None:
         due = transaction.fetch(DUE, {"batch": BATCH})
         ticks = transaction.fetch(OPEN_TICKS)
         if not due:
-            return Findings([], [], [], ticks)
-        orphans = [Orphan(row.id, row.agent_id, row.session_id, row.kind) for row in due if row.missing]
-        vanished = settle_orphans(transaction, orphans)
-        due = [row for row in due if row.id not in vanished]
+            return Findings([], set(), [], ticks)
         dead: list[Blamed] = []
         expired = _keys(row for row in due if row.expired)
         if expired["agents"]:
-            broken = transaction.fetch(BREAK, {**expired, "crash_limit": crash_limit})
+            broken = transaction.fetch(BREAK, {**expired, "crash_limit": crash_limit, "parts": PARTS, "most": MOST_RUN})
             dead = [row for row in broken if row.status == "dead"]
-        leased = [row.id for row in due if row.lease_token is not None and not row.expired]
-        transaction.fetch(POSTPONE, {"ids": leased, "again": 1.0})
-        unleased = [row.id for row in due if row.lease_token is None or row.expired]
-        transaction.fetch(POSTPONE, {"ids": unleased, "again": WAKE_AGAIN})
-    free = [row for row in due if row.lease_token is None or row.expired]
-    probation = {(row.agent_id, row.session_id) for row in free if row.expired or row.probation}
+        leased = [row.id for row in due if row.lease_token is not None]
+        transaction.fetch(POSTPONE, {"ids": leased, "again": LOOK_AGAIN, "most": LOOK_AGAIN})
+        served = {row.agent_id for row in transaction.fetch(SERVED_AGENTS)} or {row.agent_id for row in due}
+        unserved = [row.id for row in due if row.lease_token is None and row.agent_id not in served]
+        transaction.fetch(POSTPONE, {"ids": unserved, "again": UNSERVED, "most": UNSERVED})
+        unleased = [row.id for row in due if row.lease_token is None and row.agent_id in served]
+        transaction.fetch(POSTPONE, {"ids": unleased, "again": WAKE_AGAIN, "most": WAKE_AGAIN_MOST})
+    vanished = _settle_orphans(store, due)
+    due = [row for row in due if row.id not in vanished]
+    free = [row for row in due if (row.lease_token is None and row.agent_id in served) or row.expired]
+    suspects = {(row.agent_id, row.session_id) for row in free if row.expired or row.probation}
     wakes = dict.fromkeys((row.agent_id, row.session_id, row.kind) for row in free)
-    return Findings(
-        [wake for wake in wakes if wake[:2] not in probation],
-        [wake for wake in wakes if wake[:2] in probation],
-        dead,
-        ticks,
-    )
+    return Findings([wake for wake in wakes if wake[:2] not in suspects], suspects, dead, ticks, full=len(due) >= BATCH)
+
+
+def _settle_orphans(store: StoreConnection, due: list[_Due]) -> set[Any]:
+    """Make the sessions that are missing, one by one: another transaction may be about to make one of them.
+
+    Returns the ids of what vanishes with its session instead.
+    """
+    orphans = [Orphan(row.id, row.agent_id, row.session_id, row.kind) for row in due if row.missing]
+    vanished: set[Any] = set()
+    for key in sorted({(one.agent_id, one.session_id) for one in orphans}):
+        with suppress(StoreBusyError), store.transaction() as transaction:
+            transaction.fetch(HASTE)
+            vanished |= settle_orphans(transaction, [one for one in orphans if (one.agent_id, one.session_id) == key])
+    return vanished
 
 
 def _keys(rows: Any) -> dict[str, list[str]]:
