@@ -26,15 +26,15 @@ class Peer(Agent):
         return {"seen": self.state.seen}
 
 
-def test_sessions_of_one_agent_share_clock_calls_and_deliveries(pumice_session):
+def test_sessions_of_one_agent_share_clock_and_calls_and_each_has_its_deliveries(pumice_session):
     one, two = pumice_session(Peer, "one", now=datetime(2026, 1, 1, tzinfo=UTC)), pumice_session(Peer, "two")
     one.call("pass_on", "two")
     one.advance(5)
     assert two.state.seen == ["from one"]
     assert two.now == one.now == datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
     first = one.hook("note", data="a", query={"session": "one"}, headers={"X-GitHub-Delivery": "1"})
-    again = two.hook("note", data="b", query={"session": "two"}, headers={"X-GitHub-Delivery": "1"})
-    assert first.json == again.json == {"seen": ["a"]}
+    other = two.hook("note", data="b", query={"session": "two"}, headers={"X-GitHub-Delivery": "1"})
+    assert (first.json, other.json) == ({"seen": ["a"]}, {"seen": ["from one", "b"]})
     assert testing.session(Peer, "two").state.seen == []
 
 

@@ -116,7 +116,7 @@ def test_a_chat_that_comes_again_gets_the_first_reply(till):
     [
         ("none", {}, UnknownHook, "The agent Till has no hook 'none'."),
         ("checked", {"method": "GET"}, MethodNotAllowed, "The hook takes POST."),
-        ("torn", {"json": {}}, SelectorFailed, "The session selector <lambda> of the hook torn failed: KeyError: 'a'"),
+        ("torn", {"json": {}}, SelectorFailed, "The session selector <lambda> of the hook torn failed: KeyError$"),
         ("torn", {"json": {"a": {"b": True}}}, InvalidField, r"session \(from <lambda>\): must be a string"),
         ("paid", {"data": "{", "headers": {"Content-Type": "application/json"}}, Malformed, "the body is not JSON"),
         ("paid", {"headers": {"Idempotency-Key": ""}, "query": {"session": "c1"}}, InvalidField, "Idempotency-Key"),

@@ -59,4 +59,42 @@ ROWS = (
             "tests/integration/test_web_tenants.py::test_a_socket_creates_nothing",
         ),
     ),
+    Mutation(
+        proves="3",
+        file="workers/pumice_workers/committer.py",
+        old="                unsure = True\n",
+        new="                unsure = False\n",
+        tests=("tests/acceptance/faults/test_postgres.py::test_connection_cut_in_a_commit",),
+    ),
+    Mutation(
+        proves="3",
+        file="app/pumice/sessions/commit.py",
+        old=" and s.lease_token = c.token and s.version = c.version",
+        new=" and s.lease_token = c.token",
+        tests=("tests/acceptance/faults/test_postgres.py::test_connection_cut_while_a_commit_is_executed",),
+    ),
+    Mutation(
+        proves="5",
+        file="workers/pumice_workers/rescue_loop.py",
+        old="            self._wakes.fan_out(tick.agent_id, tick.job, tick.scheduled_for.isoformat())",
+        new="            tick.scheduled_for.isoformat()",
+        tests=("tests/acceptance/faults/test_jobs.py::test_beat_killed_between_tick_and_fan_out",),
+    ),
+    Mutation(
+        proves="7",
+        file="app/pumice/sessions/rescue.py",
+        old="        if lost:\n",
+        new="        if lost and crash_limit < 0:\n",
+        tests=(
+            "tests/integration/test_sessions_rescue.py"
+            "::test_a_worker_whose_connection_is_gone_is_noticed_before_its_leases_end",
+        ),
+    ),
+    Mutation(
+        proves="2",
+        file="workers/pumice_workers/wake_runner.py",
+        old="        self._services.recheck.add(run.key for run in held if run.key not in more)\n",
+        new="",
+        tests=("tests/integration/test_web_turns.py::test_what_came_during_a_turn_runs_after_it_without_rescue",),
+    ),
 )

@@ -63,10 +63,15 @@ ROWS = (
     ),
     Mutation(
         proves="4",
-        file="app/pumice/sessions/sweep.py",
-        old="    and (i.dedupe_key is null or i.accepted_at < now() - %(window)s * interval '1 second')\n",
-        new="",
-        tests=(f"{ON_PROCESSES}test_a_chat_without_a_session_is_recognised_after_its_session_is_over",),
+        file="app/pumice/sessions/expiry.py",
+        old="""i.status <> 'queued'
+    and (i.dedupe_key is null or i.accepted_at < now() - %(window)s * interval '1 second')
+), longest""",
+        new="""i.status <> 'queued'
+), longest""",
+        tests=(
+            "tests/integration/test_repeats.py::test_a_chat_without_a_session_is_recognised_after_its_session_is_over",
+        ),
     ),
     Mutation(
         proves="2",
@@ -140,7 +145,7 @@ ROWS = (
     Mutation(
         proves="4",
         file="app/pumice/web/chat/routes.py",
-        old="        unnamed=temporary,\n",
+        old="        unnamed=unnamed,\n",
         new="        unnamed=True,\n",
         tests=("tests/integration/test_tokens.py::test_a_repeat_gets_no_other_sessions_answer",),
     ),
