@@ -2,6 +2,8 @@
 
 from tests.mutations.mutation import Mutation
 
+RESCUE = "tests/integration/test_sessions_rescue.py"
+
 ROWS = (
     Mutation(
         proves="1",
@@ -85,10 +87,7 @@ ROWS = (
         file="app/pumice/sessions/rescue.py",
         old="        if lost:\n",
         new="        if lost and crash_limit < 0:\n",
-        tests=(
-            "tests/integration/test_sessions_rescue.py"
-            "::test_a_worker_whose_connection_is_gone_is_noticed_before_its_leases_end",
-        ),
+        tests=(f"{RESCUE}::test_a_worker_whose_connection_is_gone_is_noticed_before_its_leases_end",),
     ),
     Mutation(
         proves="2",
