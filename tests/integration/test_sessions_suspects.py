@@ -1,11 +1,11 @@
 """The scheme of suspects as a whole: any culprits, any of which may spare a process, any number of innocents."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pumice.sessions.leases import announce
 from pumice.sessions.rescue import rescue
-from pumice.sessions.suspects import clear, group_ended, list_groups, list_members
+from pumice.sessions.suspects import clear, group_ended, list_groups, list_members, take_place
 from tests.support.protocol import AGENT, done, new
 
 CRASH_LIMIT = 3
@@ -49,7 +49,9 @@ class Scheme:
         self.rescue()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     count=st.integers(1, 60),
     always=st.sets(st.integers(0, 59), max_size=5),
@@ -78,3 +80,14 @@ def test_only_culprits_are_blamed_and_everything_ends(protocol, count, always, s
     assert all(row["crashes"] <= MOST_CRASHES for name, row in rows.items() if name not in always | sometimes)
     assert all(len(rows[name]["errors"]) == CRASH_LIMIT for name in always)
     assert protocol.query("select id from sessions where probation") == []
+
+
+def test_a_quarantine_that_is_not_seen_has_lost_its_place(protocol):
+    protocol.query("delete from workers")
+    first = take_place(protocol.store, ["a", "b"])
+    assert first is not None
+    assert take_place(protocol.store, ["b", "a"]) is None
+    other = take_place(protocol.store, ["b"])
+    assert other not in {None, first}
+    protocol.query("update workers set seen_at = now() - interval '4 s' where id = %s", first)
+    assert take_place(protocol.store, ["a", "b"]) is not None

@@ -130,4 +130,11 @@ ROWS = (
         new="interval '1 second', interval '0')",
         tests=(OF_RESCUE + "what_waits_for_long_is_woken_ever_less_often",),
     ),
+    Mutation(
+        proves="cells: the quarantine's place",
+        file=SUSPECTS,
+        old=" and seen_at > now() - %(silence)s * interval '1 second')",
+        new=")",
+        tests=("tests/integration/test_sessions_suspects.py::test_a_quarantine_that_is_not_seen_has_lost_its_place",),
+    ),
 )
