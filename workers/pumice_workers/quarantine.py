@@ -31,8 +31,8 @@ LOOK = 0.25
 """Seconds between two looks for groups."""
 GRACE = 10.0
 """Seconds beyond a stop's own time after which a group's process is killed."""
-IDLE = 5.0
-"""Seconds without suspects after which the quarantine ends."""
+IDLE = 10.0
+"""Seconds without suspects after which the quarantine ends; as it starts when a worker falls silent, a lease's time."""
 
 log = get_logger("pumice.quarantine")
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from pumice.logs import get_logger
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.suspects import list_groups, take_place
+from pumice.sessions.suspects import is_expected, list_groups, take_place
 
 log = get_logger("pumice.quarantine")
 
@@ -24,12 +24,12 @@ class QuarantineStarter:
         self._stopped = False
 
     def look(self, store: StoreConnection) -> None:
-        """Start a quarantine if groups wait and none runs. Raises `StoreAwayError`."""
+        """Start a quarantine if groups wait, or will soon, and none runs. Raises `StoreAwayError`."""
         if self._process is not None:
             if self._process.poll() is None:
                 return
             self._process = None
-        if self._stopped or not list_groups(store, self._agents):
+        if self._stopped or not (list_groups(store, self._agents) or is_expected(store)):
             return
         if (place := take_place(store, self._agents)) is not None:
             command = [sys.executable, "-m", "pumice_workers.quarantine", str(place)]

@@ -111,6 +111,16 @@ FORGET = Statement("forget_worker", "delete from workers where id = %(worker)s",
 """Removes the row of a process that has ended."""
 
 
+SILENT = Statement(
+    "list_silent_workers",
+    """
+select id from workers where name not like 'quarantine%%' and seen_at < now() - %(silence)s * interval '1 second'
+  and seen_at > now() - interval '30 seconds'
+""",
+    _Place,
+)
+"""Workers that have just fallen silent."""
+
 TAKE_PLACE = Statement(
     "take_quarantine_place",
     """
@@ -122,6 +132,11 @@ returning id
     _Place,
 )
 """Notes a new quarantine for these agents, unless one lives. It has some time to start."""
+
+
+def is_expected(store: StoreConnection) -> bool:
+    """Whether suspects wait soon: a worker is silent, and its leases run out. Raises `StoreAwayError`."""
+    return bool(store.fetch(SILENT, {"silence": SILENCE}, again=True))
 
 
 def take_place(store: StoreConnection, agents: Sequence[str]) -> int | None:
