@@ -1,9 +1,9 @@
 """Quarantine: a process beside a worker that runs suspects, each group of them in a fork of its own.
 
-`python -m pumice_workers.quarantine` loads the agents once and has one thread, so that it can fork: a group costs a
-fork, not a start. It ends when there were no suspects for a while; when its worker is gone, after what runs then; or by
-SIGTERM, which gives its groups the time of any stop and leaves them as they are. See `pumice.sessions.suspects` for the
-states.
+`python -m pumice_workers.quarantine PLACE` loads the agents once and has one thread, so that it can fork: a group costs
+a fork, not a start. It ends when there were no suspects for a while; when its worker is gone, after what runs then; or
+by SIGTERM, which gives its groups the time of any stop and leaves them as they are. See `pumice.sessions.suspects` for
+the states.
 """
 
 import gc
@@ -11,13 +11,14 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from pumice.errors import StoreAwayError
 from pumice.logs import get_logger, set_up_logging
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.presence import register
-from pumice.sessions.suspects import SuspectGroup, group_ended, list_groups
+from pumice.sessions.presence import register, seen
+from pumice.sessions.suspects import SuspectGroup, give_place, group_ended, list_groups
 from pumice.settings import Settings
 from pumice_workers.quarantined_group import run_group
 from pumice_workers.starting import load_agents_or_end
@@ -30,8 +31,8 @@ LOOK = 0.25
 """Seconds between two looks for groups."""
 GRACE = 10.0
 """Seconds beyond a stop's own time after which a group's process is killed."""
-IDLE = 5.0
-"""Seconds without suspects after which the quarantine ends."""
+IDLE = 10.0
+"""Seconds without suspects after which the quarantine ends; as it starts when a worker falls silent, a lease's time."""
 
 log = get_logger("pumice.quarantine")
 
@@ -39,7 +40,8 @@ log = get_logger("pumice.quarantine")
 class Quarantine:
     """Finds groups, runs each in a fork, and says what became of it."""
 
-    def __init__(self, settings: Settings, agents: list[str]) -> None:
+    def __init__(self, settings: Settings, agents: list[str], place: int) -> None:
+        self._place = place
         self._settings = settings
         self._agents = agents
         self._store = StoreConnection(settings)
@@ -65,14 +67,17 @@ class Quarantine:
                 self._settle()
                 if not self._stopping and now - looked > LOOK:
                     looked = now
+                    seen(self._store, self._place)
                     self._look()
             except StoreAwayError as error:
                 log.warning("quarantine_waits", error=error)
             if self._running or self._ended:
                 busy = now
             elif self._stopping or now - busy > IDLE:
-                return
+                break
             time.sleep(PACE)
+        with suppress(StoreAwayError):
+            give_place(self._store, self._place)
 
     def _stop(self, *_: Any) -> None:
         self._stopping = True
@@ -132,13 +137,13 @@ class Quarantine:
 
 
 def main() -> None:
-    """Run a quarantine for the settings of the environment."""
+    """Run a quarantine for the settings of the environment, in the place whose id is given."""
     settings = Settings.from_env()
     set_up_logging(settings.log_level, form=settings.log_format, timed=not settings.pumice_dev)
     registry = load_agents_or_end(settings)
     gc.collect()
     gc.freeze()
-    Quarantine(settings, list(registry)).run()
+    Quarantine(settings, list(registry), int(sys.argv[1])).run()
 
 
 if __name__ == "__main__":

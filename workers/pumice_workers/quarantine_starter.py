@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 
 from pumice.logs import get_logger
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.suspects import give_place, list_groups, take_place
-from pumice.settings import Settings
+from pumice.sessions.suspects import is_expected, list_groups, take_place
 
 log = get_logger("pumice.quarantine")
 
@@ -17,29 +15,25 @@ log = get_logger("pumice.quarantine")
 class QuarantineStarter:
     """Has one quarantine run where groups wait, of all workers that serve the same agents. For one thread.
 
-    The place is an advisory lock. Behind a pooler, which has none, each worker may have a quarantine: that costs memory
-    and is no harm.
+    Two may run for a moment: leases keep them apart.
     """
 
-    def __init__(self, settings: Settings, agents: Sequence[str]) -> None:
-        self._pooled = settings.database_pooled
-        self._agents = sorted(agents)
-        self._place = zlib.crc32(",".join(self._agents).encode()) & 0x7FFFFFFF
+    def __init__(self, agents: Sequence[str]) -> None:
+        self._agents = agents
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
     def look(self, store: StoreConnection) -> None:
-        """Start a quarantine if groups wait and none runs. Raises `StoreAwayError`."""
+        """Start a quarantine if groups wait, or will soon, and none runs. Raises `StoreAwayError`."""
         if self._process is not None:
             if self._process.poll() is None:
                 return
             self._process = None
-            if not self._pooled:
-                give_place(store, self._place)
-        if self._stopped or not list_groups(store, self._agents):
+        if self._stopped or not (list_groups(store, self._agents) or is_expected(store)):
             return
-        if self._pooled or take_place(store, self._place):
-            self._process = subprocess.Popen([sys.executable, "-m", "pumice_workers.quarantine"])
+        if (place := take_place(store, self._agents)) is not None:
+            command = [sys.executable, "-m", "pumice_workers.quarantine", str(place)]
+            self._process = subprocess.Popen(command)  # noqa: S603 (all of it is ours)
             log.info("quarantine_started", pid=self._process.pid)
 
     def stop(self, timeout: float = 0.0) -> None:

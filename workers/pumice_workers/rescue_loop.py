@@ -50,7 +50,7 @@ class RescueLoop:
         self._wakes = wakes
         self._store = StoreConnection(settings)
         self._registered_on: Any = None
-        self.quarantine = QuarantineStarter(settings, agents)
+        self.quarantine = QuarantineStarter(agents)
         self._away = Outage(log, "rescue_store")
         self._stop = threading.Event()
         self.ready = threading.Event()

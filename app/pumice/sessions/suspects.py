@@ -20,8 +20,10 @@ from pumice.sessions.connections import StoreConnection
 from pumice.sessions.leases import wake_soon
 from pumice.sessions.statements import NoRow, Statement
 
-QUARANTINE_LOCKS = 7_864_226
-"""First key of the advisory locks of quarantines; the second stands for the agents that they serve."""
+START = 5.0
+"""Seconds that a quarantine gets to start."""
+SILENCE = 3.0
+"""Seconds without a sign of life after which a quarantine has lost its place."""
 PARTS = 8
 """Groups into which a group is split whose process was lost."""
 
@@ -33,8 +35,8 @@ class SuspectGroup(NamedTuple):
     size: int
 
 
-class _Done(NamedTuple):
-    done: bool
+class _Place(NamedTuple):
+    id: int
 
 
 class _Member(NamedTuple):
@@ -109,21 +111,48 @@ FORGET = Statement("forget_worker", "delete from workers where id = %(worker)s",
 """Removes the row of a process that has ended."""
 
 
-TAKE_PLACE = Statement("take_quarantine_place", "select pg_try_advisory_lock(%s, %s) as done", _Done)
-"""Held by the worker process that runs a quarantine for these agents."""
+SILENT = Statement(
+    "list_silent_workers",
+    """
+select id from workers where name not like 'quarantine%%' and seen_at < now() - %(silence)s * interval '1 second'
+  and seen_at > now() - interval '30 seconds'
+""",
+    _Place,
+)
+"""Workers that have just fallen silent."""
 
-GIVE_PLACE = Statement("give_quarantine_place", "select pg_advisory_unlock(%s, %s) as done", _Done)
-"""Lets another worker run the next quarantine for these agents."""
+TAKE_PLACE = Statement(
+    "take_quarantine_place",
+    """
+insert into workers (name, holds_lock, agents, seen_at)
+select %(name)s, false, '{}', now() + %(start)s * interval '1 second'
+where not exists (select from workers where name = %(name)s and seen_at > now() - %(silence)s * interval '1 second')
+returning id
+""",
+    _Place,
+)
+"""Notes a new quarantine for these agents, unless one lives. It has some time to start."""
 
 
-def take_place(store: StoreConnection, place: int) -> bool:
-    """Take the place of the one quarantine, unless another has it. Raises `StoreAwayError`."""
-    return store.fetch(TAKE_PLACE, (QUARANTINE_LOCKS, place))[0].done
+def is_expected(store: StoreConnection) -> bool:
+    """Whether suspects wait soon: a worker is silent, and its leases run out. Raises `StoreAwayError`."""
+    return bool(store.fetch(SILENT, {"silence": SILENCE}, again=True))
+
+
+def take_place(store: StoreConnection, agents: Sequence[str]) -> int | None:
+    """Take the place of the one quarantine of these agents. Returns its id; None when another lives.
+
+    That one lives as long as it is seen: one that is suspended must not keep the others from running what it holds.
+    Raises `StoreAwayError`.
+    """
+    place = {"name": f"quarantine of {','.join(sorted(agents))}", "start": START, "silence": SILENCE}
+    rows = store.fetch(TAKE_PLACE, place)
+    return rows[0].id if rows else None
 
 
 def give_place(store: StoreConnection, place: int) -> None:
     """Give that place back. Raises `StoreAwayError`."""
-    store.fetch(GIVE_PLACE, (QUARANTINE_LOCKS, place))
+    store.fetch(FORGET, {"worker": place}, again=True)
 
 
 def list_groups(store: StoreConnection, agents: Sequence[str]) -> list[SuspectGroup]:

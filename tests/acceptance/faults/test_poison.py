@@ -21,20 +21,19 @@ def suspects(stack):
     """Sessions that a lost worker held, freed by rescue, whose wakes were lost too."""
     names = [f"suspect-{number}" for number in range(3)]
     for name in names:
-        stack.fetch(
-            "insert into sessions (agent_id, id, probation, suspect_group)"
-            " values ('checked', %s, true, nextval('suspect_groups'))",
-            name,
-        )
+        stack.fetch("insert into sessions (agent_id, id) values ('checked', %s)", name)
     yield names
     stack.fetch("delete from interactions where session_id like 'suspect-%%'")
     stack.fetch("delete from sessions where id like 'suspect-%%'")
 
 
 def make_due(stack, session):
+    """In one step: a suspect that has nothing to do is trusted."""
     stack.fetch(
-        "insert into interactions (id, agent_id, session_id, kind, name, payload)"
-        " values (gen_random_uuid(), 'checked', %s, 'call', 'take', '{\"args\": [1, \"\"]}')",
+        "with suspect as (update sessions set probation = true, suspect_group = nextval('suspect_groups')"
+        " where agent_id = 'checked' and id = %s returning id)"
+        " insert into interactions (id, agent_id, session_id, kind, name, payload)"
+        " select gen_random_uuid(), 'checked', id, 'call', 'take', '{\"args\": [1, \"\"]}' from suspect",
         session,
     )
 

@@ -1,5 +1,6 @@
 """Many suspects: whatever killed the worker is found, all the others run again soon, and none of them is blamed."""
 
+import signal
 import time
 
 import pytest
@@ -57,3 +58,25 @@ def test_a_thousand_slow_sessions_run_again_in_time(stack):
     wait_until(lambda: not stack.has(open_ones, f"{run}-%"), 60, "the end of all of them")
     rows = stack.fetch("select status, errors from interactions where session_id like %s", f"{run}-%")
     assert {(row.status, row.errors) for row in rows} == {("done", None)}
+
+
+def test_a_stop_hands_a_group_back_without_suspicion(stack):
+    run = new_id()[-8:]
+    sessions = [f"{run}-{number}" for number in range(2)]
+    [group] = stack.fetch("select nextval('suspect_groups') as id")
+    accept_all(stack, [(session, "pass_gate", f'["{run}"]') for session in sessions])
+    stack.fetch("update sessions set probation = true, suspect_group = %s where id like %s", group.id, f"{run}-%")
+    wait_until(lambda: len(stack.gates.attempts(run)) == 2, 30, "both in quarantine")
+    for worker in ("worker", "worker2"):
+        stack.processes.send(worker, signal.SIGTERM)
+    wait_until(lambda: len(stack.gates.attempts(run)) == 4, 60, "both in another quarantine")
+    rows = stack.fetch("select probation, suspect_group from sessions where id like %s", f"{run}-%")
+    assert rows == [(True, group.id)] * 2
+    stack.gates.open(run)
+    open_ones = "select from interactions where session_id like %s and status = 'queued'"
+    wait_until(lambda: not stack.has(open_ones, f"{run}-%"), 30, "the end of both")
+    rows = stack.fetch(
+        "select status, attempts, crashes, errors from interactions where session_id like %s", f"{run}-%"
+    )
+    assert rows == [("done", 1, 0, None)] * 2
+    wait_until(lambda: not stack.has("select from sessions where id like %s and probation", f"{run}-%"), 30, "trust")

@@ -7,6 +7,7 @@ PRESENCE = "app/pumice/sessions/presence.py"
 RESCUE = "app/pumice/sessions/rescue.py"
 SUSPECTS = "app/pumice/sessions/suspects.py"
 OF_LEASES = "tests/integration/test_sessions_leases.py::test_"
+OF_SCHEME = "tests/integration/test_sessions_suspects.py::test_only_culprits_are_blamed_and_everything_ends"
 OF_RESCUE = "tests/integration/test_sessions_rescue.py::test_"
 
 ROWS = (
@@ -64,7 +65,14 @@ ROWS = (
         file=RESCUE,
         old="r.alone and r.is_last as guilty",
         new="r.is_last as guilty",
-        tests=(OF_RESCUE + "what_ran_together_is_split_until_each_is_alone_and_nothing_is_blamed",),
+        tests=(OF_RESCUE + "what_ran_together_is_split_until_each_is_alone_and_nothing_is_blamed", OF_SCHEME),
+    ),
+    Mutation(
+        proves="8",
+        file=RESCUE,
+        old="case when size = 1 then -1 else 1 end",
+        new="case when size < 9 then -1 else 1 end",
+        tests=(OF_SCHEME,),
     ),
     Mutation(
         proves="8",
@@ -121,5 +129,12 @@ ROWS = (
         old="interval '1 second', now() - i.available_at)",
         new="interval '1 second', interval '0')",
         tests=(OF_RESCUE + "what_waits_for_long_is_woken_ever_less_often",),
+    ),
+    Mutation(
+        proves="cells: the quarantine's place",
+        file=SUSPECTS,
+        old=" and seen_at > now() - %(silence)s * interval '1 second')",
+        new=")",
+        tests=("tests/integration/test_sessions_suspects.py::test_a_quarantine_that_is_not_seen_has_lost_its_place",),
     ),
 )
