@@ -187,15 +187,16 @@ def test_a_locked_session_does_not_hold_up_rescue(protocol, rival):
     assert protocol.group("a") < 0
 
 
-def test_a_lost_lease_is_seen_before_a_backlog(protocol, rival, worker):
+def test_a_lost_lease_is_seen_before_a_backlog(protocol):
     protocol.accept(new("lost"))
-    protocol.claim_one("lost", worker=worker, lease_seconds=600)
+    row = protocol.query(
+        "insert into workers (name, holds_lock, suspected_at) values ('w', true, 'epoch') returning id"
+    )
+    protocol.claim_one("lost", worker=row[0]["id"], lease_seconds=600)
     protocol.query(
         "insert into interactions (id, agent_id, session_id, kind, payload, wake_at) select pumice_uuid7(), 'agent',"
         " 'backlog-' || n, 'hook', '{}', now() - interval '1 hour' from generate_series(1, 5000) n"
     )
-    rival.close()
-    protocol.query("update workers set suspected_at = now() - interval '1 hour'")
     assert ("agent", "lost") in passed(protocol).suspects
 
 
