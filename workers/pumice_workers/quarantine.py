@@ -40,12 +40,12 @@ log = get_logger("pumice.quarantine")
 class Quarantine:
     """Finds groups, runs each in a fork, and says what became of it."""
 
-    def __init__(self, settings: Settings, agents: list[str], place: int) -> None:
+    def __init__(self, settings: Settings, agents: list[str], place: int, worker: int) -> None:
         self._place = place
         self._settings = settings
         self._agents = agents
         self._store = StoreConnection(settings)
-        self._parent = os.getppid()
+        self._parent = worker
         self._running: dict[int, tuple[SuspectGroup, int]] = {}
         self._ended: list[tuple[SuspectGroup, int, bool]] = []
         self._stopping = False
@@ -137,13 +137,16 @@ class Quarantine:
 
 
 def main() -> None:
-    """Run a quarantine for the settings of the environment, in the place whose id is given."""
+    """Run a quarantine for the settings of the environment. Arguments: its place's id and its worker's process id.
+
+    The worker may be gone before the agents are loaded, so who the parent is by then says nothing.
+    """
     settings = Settings.from_env()
     set_up_logging(settings.log_level, form=settings.log_format, timed=not settings.pumice_dev)
     registry = load_agents_or_end(settings)
     gc.collect()
     gc.freeze()
-    Quarantine(settings, list(registry), int(sys.argv[1])).run()
+    Quarantine(settings, list(registry), int(sys.argv[1]), int(sys.argv[2])).run()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Starting the quarantine of a worker process when there are suspects, and ending it with the worker."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class QuarantineStarter:
         if self._stopped or not (list_groups(store, self._agents) or is_expected(store)):
             return
         if (place := take_place(store, self._agents)) is not None:
-            command = [sys.executable, "-m", "pumice_workers.quarantine", str(place)]
+            command = [sys.executable, "-m", "pumice_workers.quarantine", str(place), str(os.getpid())]
             self._process = subprocess.Popen(command)  # noqa: S603 (all of it is ours)
             log.info("quarantine_started", pid=self._process.pid)
 
