@@ -123,5 +123,5 @@ def test_a_blocked_session_holds_up_no_other(flaky):
 def test_a_public_key_sees_the_errors_without_their_tracebacks(flaky):
     document = flaky.finished(send_hook(flaky, "plain", new_session(), times=1))
     shown = flaky.interaction(document["interactionId"]).json()
-    assert shown["error"] == {"attempt": 1, "code": "handler-failed", "type": "ConnectionError", "message": "failure 1"}
+    assert shown["error"] == {"attempt": 1, "code": "handler-failed", "type": "ConnectionError"}
     assert "traceback" in document["error"]

@@ -27,6 +27,7 @@ class Deliveries(RuleBasedStateMachine):
         self.status: dict[str, str] = {}
         self.attempts: dict[str, int] = {}
         self.home: dict[str, str] = {}
+        self.old: set[str] = set()
 
     def teardown(self) -> None:
         self.steps.end()
@@ -36,7 +37,7 @@ class Deliveries(RuleBasedStateMachine):
         """One delivery or, at the same moment, several."""
         wanted = [self._delivery(session, key) for _ in range(twins)]
         accepted = self.steps.accept(*wanted)
-        known = self.known.get((session, key))
+        known = self._remembered(session, key)
         failed_before = known is not None and self.status[known] == "failed"
         if known is None:
             known = self.known[session, key] = accepted[0].id
@@ -76,14 +77,20 @@ class Deliveries(RuleBasedStateMachine):
         if known is None:
             return
         self.steps.query("update interactions set accepted_at = now() - interval '25 hours' where id = %s", known)
-        if self.status[known] != "queued":
-            del self.known[session, key]
+        self.old.add(known)
 
     @invariant()
     def postgres_agrees(self) -> None:
         rows = self.steps.query("select id::text as id, session_id, status, attempts from interactions")
         stored = {row["id"]: (row["session_id"], row["status"], row["attempts"]) for row in rows}
         assert stored == {one: (self.home[one], self.status[one], self.attempts[one]) for one in self.status}
+
+    def _remembered(self, session: str | None, key: str) -> str | None:
+        """The delivery that a repeat is one of; none once it is finished and older than the window."""
+        known = self.known.get((session, key))
+        if known is not None and known in self.old and self.status[known] != "queued":
+            return None
+        return known
 
     def _delivery(self, session: str | None, key: str) -> Any:
         self.made = getattr(self, "made", 0) + 1

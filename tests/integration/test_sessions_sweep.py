@@ -63,7 +63,7 @@ def test_a_delivery_that_may_be_repeated_outlives_its_temporary_session(protocol
     protocol.query(EXPIRE)
     assert swept(protocol) == {"sessions": 1}
     assert [row["dedupe_key"] for row in protocol.interactions("t")] == ["d1"]
-    repeat = protocol.accept(new("t2", temporary=True, key="d1"))[0]
+    repeat = protocol.accept(new("t", temporary=True, key="d1"))[0]
     assert repeat.duplicate
     assert str(protocol.interactions("t")[0]["id"]) == repeat.id
 

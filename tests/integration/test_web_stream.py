@@ -56,7 +56,7 @@ def test_a_bad_stream_request_is_a_plain_problem(echo):
 def test_a_repeated_stream_gets_the_first_ones_answer(echo):
     session = new_session()
     first = echo.events("hello", session, idempotency_key=session)
-    again = echo.events("other", session, idempotency_key=session)
+    again = echo.events("hello", session, idempotency_key=session)
     assert [event.type for event in again] == ["session", "accepted", "message", "done"]
     assert [event.data.get("message") for event in again] == [event.data.get("message") for event in first]
     assert echo.state(session)["turns"] == 1
@@ -67,7 +67,7 @@ def test_a_repeat_of_a_chat_without_session_streams_the_first_ones(echo, tmp_pat
     with echo.stream(f"gate:{gate}", idempotency_key=key) as first:
         opened = next(first).data
         gate.reached()
-        with echo.stream("again", idempotency_key=key) as again:
+        with echo.stream(f"gate:{gate}", idempotency_key=key) as again:
             assert next(again).data["sessionId"] == opened["sessionId"]
             gate.open()
             assert [event.type for event in again] == ["accepted", "message", "done"]

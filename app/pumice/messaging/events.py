@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 import redis
 
-from pumice.agents.context import LARGEST_EVENT
 from pumice.logs import Outage, get_logger
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.redis_connection import Link
@@ -25,8 +24,8 @@ log = get_logger("pumice.events")
 
 CONTROL = "pumice:control"
 BACKLOG = 100_000
-SPARE = 65_536
-"""Bytes that an event has beyond what a turn sends in it."""
+LARGEST = 32_000_000
+"""Bytes of one event or reply at the most: a whole reply may be longer than what a turn sends at a time."""
 
 PUBLISH_SCRIPT = """
 for i, stream in ipairs(KEYS) do
@@ -96,7 +95,7 @@ def _encoded(one: Event | Reply) -> bytes | None:
     except (TypeError, ValueError, RecursionError) as error:
         log.warning("not_published", what=type(one).__name__, error=type(error).__name__)
         return None
-    if len(encoded) > LARGEST_EVENT + SPARE:
+    if len(encoded) > LARGEST:
         log.warning("not_published", what=type(one).__name__, bytes=len(encoded))
         return None
     return encoded

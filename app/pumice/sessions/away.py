@@ -44,12 +44,16 @@ def address(database_url: str) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """What is wrong with Postgres, in one line."""
+    """What is wrong with Postgres, in one line, with what it said itself: that may name its address."""
     said = str(error).strip().splitlines()
-    first = said[0] if said else type(error).__name__
+    return f"{outline(error)}: {said[0] if said else type(error).__name__}"
+
+
+def outline(error: BaseException) -> str:
+    """What is wrong with Postgres, in a few words that anybody may read."""
     lacks = REFUSED.get(getattr(error, "sqlstate", None) or "")
     if lacks:
-        return f"Postgres {lacks}: {first}"
+        return f"Postgres {lacks}"
     if isinstance(error, BUSY):
-        return f"Postgres was busy with something else for too long: {first}"
-    return f"Postgres can't be reached: {first}" if isinstance(error, GONE) else f"Postgres refused: {first}"
+        return "Postgres was busy with something else for too long"
+    return "Postgres can't be reached" if isinstance(error, GONE) else "Postgres refused"

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from psycopg.errors import LockNotAvailable
-
+from pumice.errors import StoreBusyError
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.parameters import json_rows
 from pumice.sessions.statements import NoRow, Statement
@@ -158,7 +157,7 @@ def release(store: StoreConnection, leases: Iterable[Lease]) -> None:
     for some in _groups(leases):
         locked += store.fetch(RELEASE, {"leases": _leases(some)}, again=True)
     for row in locked:
-        with suppress(LockNotAvailable):
+        with suppress(StoreBusyError):
             store.fetch(RELEASE_ONE, {"agent_id": row.agent_id, "session_id": row.id, "token": row.token}, again=True)
 
 

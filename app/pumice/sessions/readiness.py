@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from pumice.errors import StoreAwayError
-from pumice.sessions.away import address, explain
+from pumice.sessions.away import address, outline
 from pumice.settings import Settings
 
 FRESH = 1.0
@@ -89,13 +89,13 @@ class WriteCheck:
             self._try()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self._close()
-            return self._find_problem() if reused else explain(error)
+            return self._find_problem() if reused else outline(error)
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction):
             self._close()
             return "Postgres is not migrated: run `pumice db upgrade`"
         except psycopg.Error as error:
             self._close()
-            return explain(error)
+            return outline(error)
         return None
 
     def _try(self) -> None:

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Engine
 
-from pumice.errors import CannotDeliver
+from pumice.errors import CannotDeliver, StoreAway, StoreAwayError
 from pumice.sessions.metrics import measure
 from pumice.sessions.readiness import WriteCheck
 from pumice.web.api.delivery_metrics import DeliveryCollector
@@ -36,7 +36,10 @@ def health_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        store.demand()
+        try:
+            store.demand()
+        except StoreAwayError as error:
+            raise StoreAway(str(error), retry_after=2) from None
         front.store_away.ends()
         if stuck := front.watchdog.stuck:
             raise CannotDeliver("; ".join(f"{name}: {why}" for name, why in stuck.items()), retry_after=2)

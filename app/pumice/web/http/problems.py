@@ -72,7 +72,7 @@ def as_problem(error: BaseException) -> Problem:
 
 def _store_problem(error: BaseException) -> Problem | None:
     """The problem when the store is away or busy; None for any other error."""
-    if isinstance(error, StoreBusyError | BUSY):
+    if isinstance(error, (StoreBusyError, *BUSY)):
         return StoreBusy(retry_after=2)
     if isinstance(error, StoreAwayError):
         return StoreAway(retry_after=2)
