@@ -37,19 +37,17 @@ def test_a_running_turn_is_stopped(control, hanging, tmp_path):
 
 
 def test_everybody_who_waits_is_told_at_once(control, plain, tmp_path):
-    """On the front that deletes, on another one, in a stream, and who repeats a request that waits elsewhere."""
+    """On the front that deletes, on another one, and in a stream."""
     gate, session = Gate(tmp_path), new_session()
     accept(plain, f"gate:{gate}", session)
     gate.reached()
-    key = {"Idempotency-Key": "once"}
     with control.front() as other, plain.socket(session) as socket, plain.stream("s", session) as stream:
         there = control.agent("plain", other.url)
         waiting = [
-            started(plain.chat, "here", session, headers=key),
+            started(plain.chat, "here", session),
             started(there.chat, "there", session),
         ]
         wait_until(lambda: len(plain.interactions(session)) == 4, what="four chats")
-        waiting.append(started(there.chat, "here", session, headers=key))
         delete(plain, session)
         for one in waiting:
             answer = one.result(10)

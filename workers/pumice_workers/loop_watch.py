@@ -36,7 +36,7 @@ class LoopWatch:
 
     def look(self, now: float, count: Callable[[str], None], start_anew: Callable[[str], None]) -> None:
         """Look once. `count` counts an event by its name, `start_anew` replaces the process, for a reason."""
-        blocked = self._loop.blocked_for(now, busy=self._runner.runs.on_loop > 0)
+        blocked = self._loop.blocked_for(now, busy=bool(self._runner.runs.agents_on_loop))
         if blocked < BLOCKED:
             self._told = False
             return
@@ -50,7 +50,7 @@ class LoopWatch:
 
     def _pass_on(self, start_anew: Callable[[str], None]) -> None:
         task = self._loop.current_task
-        runs = [run for run in self._runner.runs if run.is_on_loop]
+        runs = self._runner.runs.on_loop
         others = [run for run in runs if not _is_run_by(run, task)]
         if len(others) == len(runs):
             start_anew("the event loop is blocked by what no session runs any more")

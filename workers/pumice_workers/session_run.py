@@ -25,7 +25,7 @@ SLOW = 0.2
 """Seconds of a turn after which the session's streams see what the user said, before there is any answer."""
 ANNOUNCE_AFTER = 0.1
 """Seconds after which a running turn is announced: shorter ones cost no statement."""
-UNSTARTED = 5.0
+UNSTARTED = 30.0
 """Seconds after its claim in which a run that is for the event loop gets its task."""
 
 
@@ -104,11 +104,6 @@ class SessionRun:
         if self._task is not None:
             return not self._task.done()
         return self.slot is None or not self.slot.lost
-
-    @property
-    def is_on_loop(self) -> bool:
-        """Whether a task on the event loop runs it."""
-        return self._task is not None
 
     @property
     def interrupted_by(self) -> str | None:
@@ -237,9 +232,10 @@ class SessionRuns:
             return agent_id is not None
 
     @property
-    def on_loop(self) -> int:
-        """How many runs have a place on the loop."""
-        return len(self._on_loop)
+    def on_loop(self) -> list[SessionRun]:
+        """The runs that have a place on the loop, those that it has not begun included."""
+        with self._changed:
+            return [self._runs[lease] for lease in self._on_loop]
 
     @property
     def agents_on_loop(self) -> set[str]:
