@@ -32,10 +32,14 @@ class LoopWatch:
         self._wakes = wakes
         self._lease_seconds = lease_seconds
         self._told = False
+        self._looked = 0.0
         self._passed_on = 0.0
 
     def look(self, now: float, count: Callable[[str], None], start_anew: Callable[[str], None]) -> None:
         """Look once. `count` counts an event by its name, `start_anew` replaces the process, for a reason."""
+        if now - self._looked > BLOCKED:
+            self._loop.excuse(now)
+        self._looked = now
         blocked = self._loop.blocked_for(now, busy=bool(self._runner.runs.agents_on_loop))
         if blocked < BLOCKED:
             self._told = False

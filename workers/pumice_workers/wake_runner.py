@@ -38,7 +38,7 @@ log = get_logger("pumice.turns")
 
 
 class WakeRunner:
-    """Runs wakes, on as many threads as Celery has."""
+    """Runs wakes, on the threads of the scheduler or, without one, on the caller's."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -84,13 +84,14 @@ class WakeRunner:
         batch = WaitingSessions(here)
         self.waiting.add(batch)
         started = []
+        run_next: SessionRun | None = None
         try:
             while run_next := batch.take():
                 started.append((run_next, self._run_sync(run_next, batch)))
         finally:
             self.waiting.discard(batch)
-            if batch.waiting:  # something left this thread that nothing should
-                self.hand_back(list(batch.waiting))
+            if run_next is not None:  # something left `_run_sync` that nothing should: no lease may stay behind
+                self.hand_back([run_next, *batch.waiting])
         if self.scheduler is not None and started:
             self.scheduler.measured(here[0].key[0], len(started), time.monotonic() - batch.started)
         self._services.committer.flush()
