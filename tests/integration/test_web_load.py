@@ -62,7 +62,7 @@ def test_unfinished_bodies_hold_a_bounded_amount_of_memory(stack):
         for thread in threads:
             thread.join()
         assert exchange(front.url, head("GET", "/healthz")).startswith(b"HTTP/1.1 200")
-        assert memory(front.pid) - before < 80_000_000
+        assert memory(front.pid) - before < 120_000_000, "the budget, twice while buffers grow, and what is on its way"
         for connection in senders:
             connection.close()
         client = stack.agent("receiver", front.url)
