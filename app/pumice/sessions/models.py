@@ -63,6 +63,11 @@ class SessionRow(Base):
     those of `suspect_group`, each announced before it starts, to find the culprit (see `suspects`).
     `used` means that something other than a job happened here whose interaction is deleted by now.
     Until `blocked_until` the session waits for the retry of a blocking interaction.
+    Where the state is `stale`, it is `base` (compressed) with `state_delta`, and `state` is what `base` is: large
+    states are not written anew with each turn. `keyframe` is the id under which `base` stands in keyframes.
+    `transcript` has the parts of other conversations that come before this session's own messages, as
+    `[line, from, to]`; line 0 is this session itself, any other is the `line` of an ancestor. A session that forks
+    started from and that was deleted stays, under a name of Pumice's own, until they are gone (`deleted_at`).
     Nothing here that changes with a turn is indexed (but for temporary sessions, and suspects), so that updates stay
     HOT.
     """
@@ -71,12 +76,22 @@ class SessionRow(Base):
     __table_args__ = (
         Index("sessions_expiring", "expires_at", postgresql_where=text("temporary")),
         Index("sessions_suspects", "suspect_group", postgresql_where=text("probation")),
+        Index("sessions_line", "line", unique=True, postgresql_where=text("line is not null")),
+        Index("sessions_parent", "parent_line", postgresql_where=text("parent_line is not null")),
+        Index("sessions_stale", "agent_id", "id", postgresql_where=text("stale")),
+        Index("sessions_deleted", "deleted_at", postgresql_where=text("deleted_at is not null")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
     agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
     id: Mapped[str] = mapped_column(Key, primary_key=True)
-    state: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    state: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    state_delta: Mapped[bytes | None] = mapped_column(LargeBinary)
+    stale: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    base: Mapped[bytes | None] = mapped_column(LargeBinary)
+    keyframe: Mapped[int | None] = mapped_column(BigInteger)
+    state_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    code_version: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
     message_count: Mapped[int] = mapped_column(Integer, server_default="0")
     history_start: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -91,6 +106,14 @@ class SessionRow(Base):
     suspect_group: Mapped[int | None] = mapped_column(BigInteger)
     blocked_until: Mapped[datetime | None] = mapped_column(Time)
     used: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    line: Mapped[int | None] = mapped_column(BigInteger)
+    transcript: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
+    parent_line: Mapped[int | None] = mapped_column(BigInteger)
+    parent_point: Mapped[int | None] = mapped_column(BigInteger)
+    parent_session: Mapped[str | None] = mapped_column(Key)
+    parent_interaction: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    quiet: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    deleted_at: Mapped[datetime | None] = mapped_column(Time)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
 
@@ -100,6 +123,10 @@ class InteractionRow(Base):
 
     A dedupe key is unique in its session; where no session was named (`dedupe_unnamed`), among those without one.
     `fingerprint` is of the body that came with an Idempotency-Key.
+    What a turn left is a point: `point` is the session's version after it, `delta` the state as a difference from the
+    keyframe (see `deltas`), and the conversation is `transcript` and then its own messages from `history_start` up to
+    `message_count`. A keyframe of 0 means that there was no state yet; none, that the point was pruned.
+    `effects` are what a turn in a quiet session would have done.
     The condition on `wake_at` in its index holds always. It is there so that only rescue, which repeats it, can use
     that index: a claim planned while the queue was short would scan all of it when it is long.
     """
@@ -127,6 +154,7 @@ class InteractionRow(Base):
         ),
         Index("interactions_history", "agent_id", "session_id", "seq"),
         Index("interactions_finished", "finished_at", postgresql_where=text("finished_at is not null")),
+        Index("interactions_points", "agent_id", "session_id", "point", postgresql_where=text("point is not null")),
         Index("interactions_dead", "agent_id", "seq", postgresql_where=text("status in ('dead', 'failed')")),
     )
 
@@ -160,6 +188,59 @@ class InteractionRow(Base):
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     reply_to: Mapped[str | None] = mapped_column(Text)
     lease_token: Mapped[int | None] = mapped_column(BigInteger)
+    point: Mapped[int | None] = mapped_column(BigInteger)
+    keyframe: Mapped[int | None] = mapped_column(BigInteger)
+    delta: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state_version: Mapped[int | None] = mapped_column(Integer)
+    code_version: Mapped[str | None] = mapped_column(Text)
+    history_start: Mapped[int | None] = mapped_column(Integer)
+    message_count: Mapped[int | None] = mapped_column(Integer)
+    transcript: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
+    effects: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class KeyframeRow(Base):
+    """A state in full, compressed; the points from `point` on are told as differences from it."""
+
+    __tablename__ = "keyframes"
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    session_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    point: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class SnapshotRow(Base):
+    """A point that has a name and outlives pruning. Names that begin with `$` are where forks started."""
+
+    __tablename__ = "snapshots"
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    session_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(Key, primary_key=True)
+    note: Mapped[str | None] = mapped_column(Text)
+    interaction_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    point: Mapped[int] = mapped_column(BigInteger)
+    keyframe: Mapped[int | None] = mapped_column(BigInteger)
+    delta: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state_version: Mapped[int] = mapped_column(Integer)
+    code_version: Mapped[str | None] = mapped_column(Text)
+    history_start: Mapped[int] = mapped_column(Integer)
+    message_count: Mapped[int] = mapped_column(Integer)
+    transcript: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class PrunableRow(Base):
+    """A session that has more points than are kept; `keep` is how many."""
+
+    __tablename__ = "prunable_sessions"
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    session_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    keep: Mapped[int] = mapped_column(BigInteger)
 
 
 class MessageRow(Base):
