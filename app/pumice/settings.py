@@ -147,6 +147,11 @@ class Settings(BaseModel):
     queue_limit: int = Field(1_000, ge=1, description="interactions that may wait for one session")
     agent_queue_limit: int = Field(1_000_000, ge=1, description="interactions that may wait for one agent")
     retention_days: float = Field(30, gt=0, le=CENTURY / 86_400, description="days that finished interactions are kept")
+    history_points: int = Field(
+        1_000, ge=0, le=10_000_000, description="points of a session that are kept: how it stood after so many turns"
+    )
+    history_days: float = Field(30, gt=0, le=CENTURY / 86_400, description="days that points are kept")
+    code_version: str = Field("", description="what points are marked with: a release or commit; else the agent's code")
     job_catch_up: float = Field(
         3600, ge=0, le=CENTURY, description="how late the latest missed run of a job is made up for"
     )

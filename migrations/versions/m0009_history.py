@@ -109,7 +109,8 @@ alter table interactions drop column point, drop column keyframe, drop column de
     for index in ("line", "parent", "stale", "deleted"):
         op.execute(f"drop index sessions_{index}")
     op.execute("""
-alter table sessions alter column state type jsonb using state::jsonb, drop column state_delta, drop column stale, drop column base,
+alter table sessions alter column state type jsonb using state::jsonb, drop column state_delta, drop column stale,
+  drop column base,
   drop column keyframe, drop column state_version, drop column code_version, drop column line, drop column transcript,
   drop column parent_line, drop column parent_point, drop column parent_session, drop column parent_interaction,
   drop column quiet, drop column deleted_at

@@ -24,13 +24,15 @@ from pumice.agents.turn import Outcome, Work
 from pumice.sessions.accept import Accepted, NewInteraction, accept
 from pumice.sessions.cancel import cancel
 from pumice.sessions.claim import Wanted, claim
-from pumice.sessions.commit import SessionCommit, commit
+from pumice.sessions.commit import commit
+from pumice.sessions.commit_rows import SessionCommit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.leases import announce, release, renew
 from pumice.sessions.rescue import rescue
 from pumice.sessions.suspects import clear as clear_group
 from pumice.settings import Settings
 from tests.support.faults_model import CRASHES, Claim, Item, Model, Session
+from tests.support.protocol import ended
 
 AGENT = "model"
 NAMES = ("a", "b")
@@ -128,14 +130,13 @@ class Protocol(RuleBasedStateMachine):
         blocking = blocking and status == "retry"
         last = last or blocking or chosen.place + len(items) == len(chosen.items)
         holds = self.model.holds(chosen)
-        part = SessionCommit(chosen.real.lease, chosen.version, last, [], [])
+        part = SessionCommit(chosen.real.lease, chosen.version, last, [])
         session = self.model.sessions[chosen.session]
         for item in items:
             ends_as = status if item is items[-1] else "done"
             if ends_as == "done":
                 chosen.state = [*chosen.state, item.number]
-            part.outcomes.append(self._outcome(item, ends_as, chosen.state, blocking=blocking))
-            part.ages.append((0.0, 0.0))
+            part.turns.append(ended(chosen.real, self._outcome(item, ends_as, chosen.state, blocking=blocking)))
             if holds:
                 session.apply(item, ends_as, chosen.state, blocking=blocking)
                 self.model.ledger += [str(item.number)] if ends_as == "done" else []

@@ -11,17 +11,22 @@ from psycopg.rows import dict_row
 from pumice.agents.context import Call, new_id
 from pumice.agents.failures import Failure
 from pumice.agents.messages import Message
+from pumice.agents.states import RETRY
 from pumice.agents.turn import Outcome, Work
 from pumice.sessions.accept import Accepted, NewInteraction, accept
 from pumice.sessions.claim import ClaimedSession, Wanted, claim
-from pumice.sessions.commit import SessionCommit, commit
+from pumice.sessions.commit import commit
+from pumice.sessions.commit_rows import EndedTurn, SessionCommit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.leases import Lease
+from pumice.sessions.point_writer import PointWriter
 from pumice.settings import Settings
 
 AGENT = "agent"
 DAY = 86_400.0
+KEEP = 1_000
 _tokens = itertools.count(1)
+_points: dict[Lease, PointWriter] = {}
 
 
 def new(session: str = "s", kind: str = "hook", *, key: str | None = None, **fields: Any) -> NewInteraction:
@@ -99,7 +104,7 @@ class Protocol:
 
     def empty(self) -> None:
         """Forget everything."""
-        self.query("truncate agents, api_keys, sessions, interactions, messages, ticks, workers")
+        self.query("truncate agents, api_keys, sessions, interactions, messages, ticks, workers, keyframes, snapshots")
 
     def close(self) -> None:
         """Lose the connections that hold something."""
@@ -114,4 +119,10 @@ class Protocol:
 def part(claimed: ClaimedSession, *outcomes: Outcome, release: bool = True) -> SessionCommit:
     """A session's next part of a commit."""
     version, claimed.version = claimed.version, claimed.version + len(outcomes)
-    return SessionCommit(claimed.lease, version, release, list(outcomes), [(0.2, 0.1) for _ in outcomes])
+    return SessionCommit(claimed.lease, version, release, [ended(claimed, outcome) for outcome in outcomes], KEEP)
+
+
+def ended(claimed: ClaimedSession, outcome: Outcome) -> EndedTurn:
+    """A turn that ended, with the point that it leaves."""
+    points = _points.setdefault(claimed.lease, PointWriter(claimed, keeps=True))
+    return EndedTurn(outcome, 0.2, 0.1, None if outcome.status == RETRY else points.add(outcome))

@@ -16,7 +16,8 @@ from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.said import said_events
 from pumice.messaging.wakes import Wake, WakePublisher
-from pumice.sessions.commit import ClosedError, SessionCommit, commit, without
+from pumice.sessions.commit import ClosedError, commit, without
+from pumice.sessions.commit_rows import SessionCommit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
 from pumice.sessions.leases import Lease
@@ -71,7 +72,7 @@ class Committer:
             self._tell(committed)
             for one in sessions:
                 if one.lease not in held:
-                    log.warning("fenced", **_known(one.lease), token=one.lease.token, turns=len(one.outcomes))
+                    log.warning("fenced", **_known(one.lease), token=one.lease.token, turns=len(one.turns))
         finally:
             for finished in batch:
                 finished.done(finished.changes.lease in held)
@@ -182,16 +183,16 @@ def _merge(batch: list[Finished]) -> list[SessionCommit]:
         changes = finished.changes
         known = merged.get(changes.lease)
         if known is None:
-            merged[changes.lease] = replace(changes, outcomes=[*changes.outcomes], ages=[*changes.ages])
+            merged[changes.lease] = replace(changes, turns=[*changes.turns])
         else:
-            known.outcomes += changes.outcomes
-            known.ages += changes.ages
+            known.turns += changes.turns
             known.release = changes.release
     return list(merged.values())
 
 
 def _refused(one: SessionCommit, error: psycopg.Error) -> SessionCommit:
     """The first turn as a failure, because Postgres refuses what it left; the others run again."""
-    first = one.outcomes[0]
+    first = one.turns[0]
     failure = failure_of(SerializationError("state or result", str(error)))
-    return replace(one, release=True, outcomes=[Outcome(first.work, "failed", failure=failure)], ages=one.ages[:1])
+    failed = Outcome(first.outcome.work, "failed", failure=failure)
+    return replace(one, release=True, turns=[replace(first, outcome=failed, point=None, effects=None)])

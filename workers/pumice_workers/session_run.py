@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pumice.agents.boundary import TurnScope
 from pumice.agents.live_session import LiveSession
 from pumice.agents.spec import Handler
-from pumice.agents.states import Kind
+from pumice.agents.states import RETRY, Kind
 from pumice.agents.turn import Outcome, Work
 from pumice.sessions.claim import ClaimedSession
-from pumice.sessions.commit import SessionCommit
+from pumice.sessions.commit_rows import EndedTurn, SessionCommit
+from pumice.sessions.effects import effects_of
 from pumice.sessions.leases import Lease
+from pumice.sessions.point_writer import PointWriter
 from pumice_workers.event_loop import EventLoop
 from pumice_workers.question import Question
 from pumice_workers.scheduler import Slot
@@ -45,14 +47,17 @@ class SessionRun:
     """
 
     __slots__ = (
-        "_announced", "_commits", "_interrupted_by", "_lock", "_lost", "_question", "_scope", "_started", "_submitted",
-        "_task", "_turn", "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
+        "_announced", "_commits", "_interrupted_by", "_keep", "_lock", "_lost", "_points", "_question", "_scope",
+        "_started", "_submitted", "_task", "_turn", "_turn_task", "_woken", "claimed", "gives_way", "live", "slot",
     )  # fmt: skip
 
-    def __init__(self, claimed: ClaimedSession, live: LiveSession, woken: float, interrupted_by: str | None) -> None:
+    def __init__(
+        self, claimed: ClaimedSession, live: LiveSession, woken: float, interrupted_by: str | None, *, keep: int = 0
+    ) -> None:
         """Begin. `woken`: when its wake was taken, by `time.monotonic`.
 
         interrupted_by: the newer chat that waits already.
+        keep: how many of the session's points are kept.
         """
         self.claimed = claimed
         self.live = live
@@ -64,6 +69,8 @@ class SessionRun:
         self._lost = False
         self._submitted = False
         self._commits = 0
+        self._keep = keep
+        self._points = PointWriter(claimed, keeps=keep > 0)
         self._task: asyncio.Task[None] | None = None
         self._turn_task: asyncio.Task[Outcome] | None = None
         self._scope: TurnScope | None = None
@@ -168,7 +175,13 @@ class SessionRun:
         version, self._commits = self.claimed.version + self._commits, self._commits + 1
         self._submitted = self._submitted or last
         now = time.monotonic()
-        return SessionCommit(self.lease, version, last, [outcome], [(now - self._woken, now - self._started)])
+        point = None if outcome.status == RETRY else self._points.add(outcome)
+        effects = effects_of(outcome)
+        if self.claimed.quiet:
+            outcome.calls = []
+        turn = EndedTurn(outcome, now - self._woken, now - self._started, point, effects)
+        spec = self.live.spec
+        return SessionCommit(self.lease, version, last, [turn], self._keep, spec.code_version)
 
     def run_as(self, task: "asyncio.Task[None] | None") -> None:
         """Note the task that runs the session on the event loop."""

@@ -91,7 +91,7 @@ class TurnRunner:
         def emit(kind: str, fields: dict[str, Any]) -> None:
             if run.interrupted_by is not None and kind == "delta":
                 raise Interrupted
-            if run.is_running(work):
+            if run.is_running(work) and not (kind == "data" and run.claimed.quiet):
                 known = {"interactionId": work.id, "attempt": attempt}
                 question.show()
                 self._services.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))

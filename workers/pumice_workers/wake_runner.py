@@ -144,7 +144,8 @@ class WakeRunner:
                 continue
             live = self._turns.live(one)
             interrupts = live.spec.cls.on_busy == "interrupt"
-            run = SessionRun(one, live, now, one.newer_chat if interrupts else None)
+            keep = self._services.settings.history_points if (own := live.spec.cls.history_points) is None else own
+            run = SessionRun(one, live, now, one.newer_chat if interrupts else None, keep=keep)
             is_async = _needs_loop(run)
             self.runs.add(run, on_loop=is_async)
             (on_loop if is_async else here).append(run)

@@ -53,7 +53,7 @@ class WorkerProcess:
     def __init__(self, settings: Settings, *, connections: int = CLAIM_CONNECTIONS) -> None:
         """`connections`: how many there are for claims and loads at the most."""
         self.settings = settings
-        self.registry = load_agents(settings.agents, settings.middleware)
+        self.registry = load_agents(settings.agents, settings.middleware, settings.code_version)
         self.wakes = WakePublisher(settings, self._run_instead)
         self.events = EventPublisher(settings)
         self.committer = Committer(settings, self.events, self.wakes)

@@ -20,6 +20,7 @@ class Agent:
     model: a language model such as `openai:gpt-5-mini`, which gives a default `reply`.
     instructions: the model's instructions.
     history: how many of the newest messages `self.messages` and `reply` see.
+    history_points: how many of a session's newest points are kept; 0 keeps none, None as many as HISTORY_POINTS says.
     on_busy: what a chat does while another is waiting or running: "queue", "reject", "interrupt", "latest", "merge".
     require_session_token: whether a public key reaches only sessions that a signed session token names.
     roles: what roles the messages of a public key may have; a secret key's may have any.
@@ -34,6 +35,7 @@ class Agent:
     model: ClassVar[str | None] = None
     instructions: ClassVar[str] = ""
     history: ClassVar[int] = 100
+    history_points: ClassVar[int | None] = None
     on_busy: ClassVar[Literal["queue", "reject", "interrupt", "latest", "merge"]] = "queue"
     require_session_token: ClassVar[bool] = False
     roles: ClassVar[AbstractSet[str]] = frozenset({"user"})
@@ -107,6 +109,15 @@ class Agent:
 
         check_callable(type(self), method)
         return self._turn.call(checked_session_id(session_id), method, arguments, options)
+
+    def snapshot(self, name: str, *, note: str | None = None) -> None:
+        """Keep the point that this turn leaves, under a name, as part of its commit.
+
+        A session with a snapshot of that name fails the turn. Raises `ValueError` for a name that can't be one.
+        """
+        from pumice.agents.names import checked_snapshot_name  # noqa: PLC0415
+
+        self._turn.snapshot(checked_snapshot_name(name), note)
 
     def setup(self) -> Awaitable[None] | None:
         """Prepare a session, once in its life, before its first turn."""

@@ -82,6 +82,7 @@ class Call:
     payload: str
     at: datetime | None = None
     delay: float = 0.0
+    scheduled: bool = False
 
 
 class History(Sequence[Message]):
@@ -140,6 +141,7 @@ class TurnContext:
     emit: Emit = _ignore
     calls: list[Call] = field(default_factory=list)
     sent: list[Any] = field(default_factory=list)
+    snapshots: list[tuple[str, str | None]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     reply_data: dict[str, Any] | None = None
     partial: list[str] = field(default_factory=list)
@@ -183,6 +185,16 @@ class TurnContext:
         if self._half:
             raise SerializationError("the reply", "it ends with half a surrogate pair")
 
+    def snapshot(self, name: str, note: str | None) -> None:
+        """Note a name for the point that this turn leaves.
+
+        Raises `ValueError` for a name given twice, `TurnOverError` after the turn's end.
+        """
+        self._check_open("snapshot")
+        if any(name == other for other, _ in self.snapshots):
+            raise ValueError(f"snapshot: this turn has a snapshot {name!r} already")
+        self.snapshots.append((name, note))
+
     def _check_open(self, what: str) -> None:
         if self.is_over:
             raise TurnOverError(f"{what}: the turn of interaction {self.interaction.id} has ended")
@@ -214,7 +226,7 @@ class TurnContext:
             delay = when.total_seconds() if isinstance(when, timedelta) else float(when)
         if not delay <= LONGEST_DELAY or (at is not None and at > datetime.now(UTC) + timedelta(seconds=LONGEST_DELAY)):
             raise ValueError(f"schedule: {when!r} is no time within a century")
-        self.calls.append(Call(new_id(), self.session_id, method, payload, at, max(delay, 0.0)))
+        self.calls.append(Call(new_id(), self.session_id, method, payload, at, max(delay, 0.0), scheduled=True))
         return self.calls[-1].id
 
 

@@ -9,6 +9,8 @@ AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 HOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
 SESSION_ID_LENGTH = 255
 KEY_LENGTH = 255
+SNAPSHOT_NAME_LENGTH = 127
+UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 RESERVED_PREFIX = "$"
 """Begins the ids of sessions that Pumice makes for itself."""
 TEMPORARY_ID = re.compile(r"tmp-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -53,3 +55,13 @@ def checked_key(key: str, field: str) -> str:
 def is_key(text: str) -> bool:
     """Whether the text can be stored as a delivery id or idempotency key."""
     return 1 <= len(text) <= KEY_LENGTH and text.isprintable()
+
+
+def checked_snapshot_name(value: object) -> str:
+    """The value as a snapshot's name: as a session id is, and no interaction id. Raises `InvalidField`."""
+    name = checked_session_id(value, "name")
+    if len(name) > SNAPSHOT_NAME_LENGTH:
+        raise InvalidField("name", f"must have 1 to {SNAPSHOT_NAME_LENGTH} characters")
+    if UUID_FORM.fullmatch(name):
+        raise InvalidField("name", "must not look like an interaction id")
+    return name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pumice.agents.agent import Agent
+from pumice.agents.code_version import code_version
 from pumice.agents.hidden_packages import check_hidden_packages
 from pumice.agents.middleware import load_middleware
 from pumice.agents.names import AGENT_ID
@@ -22,10 +23,11 @@ NOT_AUTHORS = (str(Path(__file__).parents[1]), *(sysconfig.get_path(name) for na
 """Folders whose code is not an author's: Pumice, Python and what is installed."""
 
 
-def load_agents(declaration: str, middleware: str = "") -> Registry:
+def load_agents(declaration: str, middleware: str = "", release: str = "") -> Registry:
     """Load `id=module:Class,…`; modules are found from the working directory too.
 
     middleware: `module:callable,…`, which stand around the turns of all these agents.
+    release: what their points are marked with; by default a digest of each one's code.
 
     Raises `DeclarationError`, which names the entry and what is wrong with it.
     """
@@ -41,7 +43,9 @@ def load_agents(declaration: str, middleware: str = "") -> Registry:
         if agent_id in registry:
             raise DeclarationError(f"AGENTS {entry!r}", f"the id {agent_id!r} is there twice")
         spec = describe(_load_class(entry, path))
-        registry[agent_id] = dataclasses.replace(spec, id=agent_id, middleware=(*around_all, *spec.middleware))
+        around = (*around_all, *spec.middleware)
+        version = release or code_version(spec.cls)
+        registry[agent_id] = dataclasses.replace(spec, id=agent_id, middleware=around, code_version=version)
     return registry
 
 

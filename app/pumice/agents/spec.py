@@ -81,6 +81,7 @@ class AgentSpec:
     tools: Mapping[str, str]
     can_chat: bool
     middleware: tuple[Middleware, ...] = ()
+    code_version: str = ""
 
     @property
     def chat(self) -> Handler:

@@ -56,7 +56,8 @@ class Outcome:
     A chat that was interrupted is `cancelled`, with what it had streamed, and `superseded_by` the newer one.
 
     `result` and `state` are JSON text; `state` is None when it did not change. `announced`: what the user said has been
-    told to the session's streams, before what the turn streamed.
+    told to the session's streams, before what the turn streamed. `snapshots` are the names, with a note, under which
+    the point that the turn leaves is to be kept.
     """
 
     work: Work
@@ -66,6 +67,8 @@ class Outcome:
     messages: list[Message] = field(default_factory=list)
     replaces_history: bool = False
     calls: list[Call] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+    snapshots: list[tuple[str, str | None]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     failure: Failure | None = None
     superseded_by: str | None = None
@@ -160,7 +163,7 @@ async def _attempt(
         else:
             await _invoke(run, getattr(agent, handler.attribute), turn, work, payload, outcome)
     outcome.state = session.save(agent)
-    outcome.calls, outcome.usage = turn.calls, turn.usage
+    outcome.calls, outcome.usage, outcome.snapshots, outcome.sent = turn.calls, turn.usage, turn.snapshots, turn.sent
     session.history = turn.history
     return outcome
 

@@ -11,6 +11,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from pumice.agents.turn import Work
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.deltas import apply, unpack
 from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import json_rows
 from pumice.sessions.statements import Statement
@@ -25,9 +26,15 @@ class _Leased(NamedTuple):
     agent_id: str
     id: str
     state: str | None
+    state_delta: bytes | None
+    base: bytes | None
+    keyframe: int | None
+    state_version: int
     version: int
     history_start: int
     message_count: int
+    transcript: list[list[int]] | None
+    quiet: bool
     probation: bool
 
 
@@ -63,7 +70,9 @@ TAKE: LiteralString = """
 update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
   lease_until = now() + %(lease)s * interval '1 second', leased_at = now()
 from ready r where s.agent_id = r.agent_id and s.id = r.id
-returning s.agent_id, s.id, s.state::text as state, s.version, s.history_start, s.message_count, s.probation
+returning s.agent_id, s.id, case when not s.stale then s.state::text end as state,
+  case when s.stale then s.state_delta end as state_delta, s.base, s.keyframe, s.state_version, s.version,
+  s.history_start, s.message_count, s.transcript, s.quiet, s.probation
 """
 
 LEASE = Statement("lease_sessions", READY + " skip locked" + TAKE, _Leased)
@@ -108,14 +117,22 @@ cross join lateral (
 class ClaimedSession:
     """A leased session with its state (JSON text; None before `setup`) and its due work in order.
 
+    base: its keyframe, compressed, from which a state that is stale in its row differs by `state_delta`.
+    transcript: what comes before its own messages, see `SessionRow`.
     newer_chat: where work is claimed one by one, the chat that waits behind the one claimed.
     """
 
     lease: Lease
     state: str | None
+    state_delta: bytes | None
+    base: bytes | None
+    keyframe: int | None
+    state_version: int
     version: int
     history_start: int
     message_count: int
+    transcript: list[list[int]] | None
+    quiet: bool
     probation: bool
     work: list[Work] = field(default_factory=list)
     large_bodies: set[str] = field(default_factory=set)
@@ -150,17 +167,7 @@ def claim(
     lease = {"worker": worker_id, "lease": lease_seconds, "group": group}
     statement = LEASE_ONE if len(wanted) == 1 else LEASE
     leased, work = store.fetch_both((statement, keys | lease), (DUE, keys | {"small": SMALL_BODY}))
-    found = {
-        (row.agent_id, row.id): ClaimedSession(
-            Lease(row.agent_id, row.id, token),
-            row.state,
-            row.version,
-            row.history_start,
-            row.message_count,
-            row.probation,
-        )
-        for row in leased
-    }
+    found = {(row.agent_id, row.id): _claimed(row, token) for row in leased}
     for row in work:
         session = found[row.agent_id, row.session_id]
         session.work.append(_work(row))
@@ -168,6 +175,13 @@ def claim(
         if row.has_large_body:
             session.large_bodies.add(row.id)
     return [found[key] for one in wanted if (key := (one.agent_id, one.session_id)) in found]
+
+
+def _claimed(row: _Leased, token: int) -> ClaimedSession:
+    state, base, delta = row.state, row.base, row.state_delta
+    if base is not None and delta is not None:
+        state = apply(unpack(base), delta).decode()
+    return ClaimedSession(Lease(row.agent_id, row.id, token), state, delta, base, *row[5:])
 
 
 def _work(row: _Due) -> Work:

@@ -1,18 +1,17 @@
 """Commit: save what turns did, for every session whose lease still holds, in one statement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, LiteralString, NamedTuple
+from dataclasses import replace
+from itertools import product
+from typing import LiteralString, NamedTuple
 
 import psycopg
 
-from pumice.agents.turn import Outcome, Work
 from pumice.errors import PumiceError
 from pumice.sessions.accept import WAKE_GRACE
+from pumice.sessions.commit_rows import CommitRows, SessionCommit
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.effects import call_row, message_row, outcome_row
 from pumice.sessions.leases import Lease
-from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.statements import Statement
 
 CLOSED = "PU001"
@@ -21,18 +20,29 @@ CLOSED = "PU001"
 SAVE: LiteralString = """
 with changed as (
   select * from json_to_recordset(%(sessions)s::json) as c(place int, agent_id text, id text, token bigint,
-    version bigint, turns int, state_at int, state_size int, added int, hidden int, release boolean, block float8)
+    version bigint, turns int, code_version text, state_version int, stale boolean, state_at int, state_size int,
+    delta_at int, delta_size int, base_at int, base_size int, keyframe bigint, added int, hidden int, release boolean,
+    block float8)
 ), mine as (
-  select c.* from changed c cross join lateral (select s.lease_token from sessions s
+  select c.*, s.transcript from changed c cross join lateral (select s.lease_token, s.transcript from sessions s
     where s.agent_id = c.agent_id and s.id = c.id offset 0) s
   where s.lease_token = c.token
 ), held as (
   update sessions s set
     state = case when c.state_at is null then s.state
-      else convert_from(substring(%(states)b::bytea from c.state_at for c.state_size), 'UTF8')::jsonb end,
+      else convert_from(substring(%(states)b::bytea from c.state_at for c.state_size), 'UTF8')::json end,
+    stale = coalesce(c.stale, s.stale),
+    state_delta = case when c.stale is null then s.state_delta
+      else substring(%(states)b::bytea from c.delta_at for c.delta_size) end,
+    base = case when c.base_at is null then s.base
+      else substring(%(states)b::bytea from c.base_at for c.base_size) end,
+    keyframe = coalesce(c.keyframe, s.keyframe),
+    state_version = coalesce(c.state_version, s.state_version),
+    code_version = c.code_version,
     version = s.version + c.turns,
     message_count = s.message_count + c.added,
     history_start = case when c.hidden is null then s.history_start else s.message_count + c.hidden end,
+    transcript = case when c.hidden is null then s.transcript end,
     expires_at = case when s.temporary then now() + %(ttl)s * interval '1 second' end,
     lease_token = case when c.release then null else s.lease_token end,
     lease_worker = case when c.release then null else s.lease_worker end,
@@ -40,7 +50,8 @@ with changed as (
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
     updated_at = now()
   from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version
-  returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first, c.turns
+  returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first, c.turns, c.transcript,
+    s.code_version
 ), finished as (
   update interactions i set
     status = f.status, result = f.result::json, attempts = f.attempt,
@@ -52,10 +63,14 @@ with changed as (
     woken_at = coalesce(i.woken_at, clock_timestamp() - f.woken * interval '1 second'),
     started_at = case when f.status = 'queued' then null else clock_timestamp() - f.started * interval '1 second' end,
     finished_at = case when f.status = 'queued' then null else clock_timestamp() end,
-    lease_token = h.token
+    lease_token = h.token, point = f.point, keyframe = f.keyframe,
+    delta = substring(%(states)b::bytea from f.delta_at for f.delta_size), history_start = f.history_start,
+    message_count = f.message_count, transcript = case when f.inherits then h.transcript end,
+    state_version = f.state_version, code_version = h.code_version, effects = f.effects::json
   from json_to_recordset(%(outcomes)s::json) as f(session int, id uuid, status text, result text, error text,
     usage text, attempt int, delay float8, woken float8, started float8, reason text, reason_code text,
-    superseded_by uuid)
+    superseded_by uuid, point bigint, keyframe bigint, delta_at int, delta_size int, history_start int,
+    message_count int, inherits boolean, state_version int, effects text)
   join held h on h.place = f.session
   where i.id = f.id and i.finished_at is null
   returning i.id
@@ -93,6 +108,29 @@ CALL: LiteralString = """, calls as (
 )"""
 """Makes the turns' calls."""
 
+KEEP: LiteralString = """, kept as (
+  insert into keyframes (agent_id, session_id, id, point, data)
+  select h.agent_id, h.id, k.keyframe, k.point, substring(%(states)b::bytea from k.at for k.size)
+  from json_to_recordset(%(keyframes)s::json) as k(session int, keyframe bigint, point bigint, at int, size int)
+  join held h on h.place = k.session
+), prunable as (
+  insert into prunable_sessions (agent_id, session_id, keep)
+  select h.agent_id, h.id, p.keep from json_to_recordset(%(prunable)s::json) as p(session int, keep bigint)
+  join held h on h.place = p.session
+  on conflict do nothing
+), named as (
+  insert into snapshots (agent_id, session_id, name, note, interaction_id, point, keyframe, delta, state_version,
+    code_version, history_start, message_count, transcript)
+  select h.agent_id, h.id, n.name, n.note, n.interaction_id, n.point, n.keyframe,
+    substring(%(states)b::bytea from n.delta_at for n.delta_size), n.state_version, h.code_version, n.history_start,
+    n.message_count, case when n.inherits then h.transcript end
+  from json_to_recordset(%(snapshots)s::json) as n(session int, name text, note text, interaction_id uuid,
+    point bigint, keyframe bigint, delta_at int, delta_size int, state_version int, history_start int,
+    message_count int, inherits boolean)
+  join held h on h.place = n.session
+)"""
+"""Keeps new keyframes and what the turns named, and says which sessions have more points than are kept."""
+
 HELD: LiteralString = """
 select agent_id, id, token from held
 where case when (select count(*) from finished) = (select sum(turns) from held) then true
@@ -111,13 +149,22 @@ class _Closed(NamedTuple):
     id: str
 
 
-COMMIT = {
-    (False, False): Statement("commit", SAVE + HELD, _Held),
-    (True, False): Statement("commit_messages", SAVE + SAY + HELD, _Held),
-    (False, True): Statement("commit_calls", SAVE + CALL + HELD, _Held),
-    (True, True): Statement("commit_messages_calls", SAVE + SAY + CALL + HELD, _Held),
-}
-"""The one statement of a commit, by whether there are messages and calls. Returns the sessions whose lease held.
+_PARTS: tuple[tuple[LiteralString, LiteralString], ...] = (("_messages", SAY), ("_calls", CALL), ("_points", KEEP))
+
+
+def _statement(wanted: tuple[bool, ...]) -> Statement[_Held]:
+    name: LiteralString = "commit"
+    sql: LiteralString = SAVE
+    for (part_name, part), is_wanted in zip(_PARTS, wanted, strict=True):
+        if is_wanted:
+            name, sql = name + part_name, sql + part
+    return Statement(name, sql + HELD, _Held)
+
+
+COMMIT = {wanted: _statement(wanted) for wanted in product((False, True), repeat=len(_PARTS))}
+"""The one statement of a commit, by whether there are messages, calls, and keyframes or names.
+
+Returns the sessions whose lease held.
 
 What a commit does not need is left out: each part costs time even when it has no rows.
 """
@@ -152,21 +199,6 @@ class ClosedError(PumiceError):
         super().__init__()
 
 
-@dataclass(slots=True)
-class SessionCommit:
-    """What one session's turns did, at a version. `ages` are seconds since the wake and the start of each turn.
-
-    cut: the first turn that was left out, if any was, with all that followed from it; see `without`.
-    """
-
-    lease: Lease
-    version: int
-    release: bool
-    outcomes: list[Outcome] = field(default_factory=list)
-    ages: list[tuple[float, float]] = field(default_factory=list)
-    cut: Work | None = None
-
-
 def commit(
     store: StoreConnection,
     sessions: Sequence[SessionCommit],
@@ -180,11 +212,11 @@ def commit(
     `unsure`: an earlier try may have happened; what it saved is counted as held.
     Raises `StoreAwayError`; then it may or may not have happened. Raises `ClosedError`; then it did not.
     """
-    effects = _effects(sessions)
-    statement = COMMIT[bool(effects.messages), bool(effects.calls)]
+    written = CommitRows.of(sessions)
+    statement = COMMIT[written.has_messages, written.has_calls, written.has_points]
     options = {"ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE}
     try:
-        rows = store.fetch(statement, effects.parameters() | options)
+        rows = store.fetch(statement, written.parameters() | options)
     except psycopg.DatabaseError as error:
         if error.sqlstate != CLOSED:
             raise
@@ -204,7 +236,7 @@ def without(sessions: Sequence[SessionCommit], closed: set[str]) -> list[Session
 def _cut(one: SessionCommit, closed: set[str]) -> SessionCommit:
     for place, outcome in enumerate(one.outcomes):
         if outcome.work.id in closed:
-            return replace(one, release=True, outcomes=one.outcomes[:place], ages=one.ages[:place], cut=outcome.work)
+            return replace(one, release=True, turns=one.turns[:place], cut=outcome.work)
     return one
 
 
@@ -212,66 +244,3 @@ def _read_back(store: StoreConnection, sessions: Sequence[SessionCommit]) -> set
     ids = [outcome.work.id for one in sessions for outcome in one.outcomes]
     tokens = list({one.lease.token for one in sessions})
     return {Lease(*row) for row in store.fetch(READ_BACK, {"ids": ids, "tokens": tokens})}
-
-
-@dataclass(slots=True)
-class _Effects:
-    """What a commit saves, as rows; those that belong to a session name its place in `sessions`."""
-
-    sessions: list[dict[str, Any]] = field(default_factory=list)
-    outcomes: list[dict[str, Any]] = field(default_factory=list)
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    states: Blob = field(default_factory=Blob)
-
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of a commit."""
-        return {
-            "sessions": json_rows(self.sessions),
-            "outcomes": json_rows(self.outcomes),
-            "messages": json_rows(self.messages),
-            "calls": json_rows(self.calls),
-            "states": self.states.value,
-        }
-
-
-def _effects(sessions: Sequence[SessionCommit]) -> _Effects:
-    effects = _Effects()
-    for number, one in enumerate(sessions):
-        _add_session(effects, number, one)
-    return effects
-
-
-def _add_session(effects: _Effects, number: int, one: SessionCommit) -> None:
-    state, hidden, block = None, None, None
-    before = len(effects.messages)
-    for outcome, (woken, started) in zip(one.outcomes, one.ages, strict=True):
-        state = outcome.state or state
-        if outcome.replaces_history:
-            hidden = len(effects.messages) - before
-        failure = outcome.failure
-        if failure is not None and outcome.status == "retry" and failure.blocking:
-            block = failure.retry_after
-        effects.outcomes.append({"session": number, "woken": woken, "started": started, **outcome_row(outcome)})
-        for message in outcome.messages:
-            row = {"session": number, "place": len(effects.messages) - before, **message_row(message)}
-            effects.messages.append(row | {"interaction_id": outcome.work.id})
-        for call in outcome.calls:
-            effects.calls.append({"session": number, "place": len(effects.calls), **call_row(call)})
-    state_at, state_size = effects.states.add(None if state is None else state.encode())
-    effects.sessions.append(
-        {
-            "place": number,
-            "agent_id": one.lease.agent_id,
-            "id": one.lease.session_id,
-            "token": one.lease.token,
-            "version": one.version,
-            "turns": len(one.outcomes),
-            "state_at": state_at,
-            "state_size": state_size,
-            "added": len(effects.messages) - before,
-            "hidden": hidden,
-            "release": one.release,
-            "block": block,
-        }
-    )

@@ -47,3 +47,24 @@ def call_row(call: Call) -> dict[str, Any]:
 
 def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
+
+
+def effects_of(outcome: Outcome) -> str | None:
+    """What a turn did beside what it saved, as JSON; None when that is nothing.
+
+    A list of `{"kind": "call", "sessionId", "method", "args", "kwargs"}`,
+    `{"kind": "schedule", …, "at" or "delay"}` and
+    `{"kind": "send", "data"}`.
+    """
+    if not outcome.calls and not outcome.sent:
+        return None
+    sent = [orjson.dumps({"kind": "send", "data": data}) for data in outcome.sent]
+    return (b"[" + b",".join([*map(_call_effect, outcome.calls), *sent]) + b"]").decode()
+
+
+def _call_effect(call: Call) -> bytes:
+    fields: dict[str, Any] = {"kind": "schedule" if call.scheduled else "call", "sessionId": call.session_id}
+    fields["method"] = call.method
+    if call.scheduled:
+        fields |= {"delay": call.delay} if call.at is None else {"at": call.at}
+    return orjson.dumps(fields)[:-1] + b"," + call.payload.encode()[1:]
