@@ -135,6 +135,18 @@ class UnknownInteraction(Problem):
     status, slug = 404, "unknown-interaction"
 
 
+class UnknownPoint(Problem):
+    """There is no such point in the session's life."""
+
+    status, slug = 404, "unknown-point"
+
+
+class PrunedPoint(Problem):
+    """That point is no longer kept."""
+
+    status, slug = 410, "pruned-point"
+
+
 class UnknownRoute(Problem):
     """There is nothing at this address."""
 

@@ -32,7 +32,7 @@ class TurnRunner:
 
         def load() -> list[Message]:
             with self._services.connections.borrow() as store:
-                return [Message(row.role, row.content, row.data) for row in load_messages(store, one, spec.cls.history)]
+                return load_messages(store, one, spec.cls.history)
 
         return LiveSession(spec, one.lease.session_id, one.state, History(load))
 

@@ -11,6 +11,7 @@ class Kind(StrEnum):
     HOOK = "hook"
     JOB = "job"
     CALL = "call"
+    RESTORE = "restore"
 
 
 class Status(StrEnum):
@@ -39,6 +40,8 @@ class Reason(StrEnum):
     OVERLAP = "overlap"
     DISCARDED = "discarded"
     DELETED = "deleted"
+    RESTORED = "restored"
+    QUIET = "quiet"
 
 
 REASONS = {
@@ -49,6 +52,8 @@ REASONS = {
     Reason.OVERLAP: "overlap: the previous run was not finished",
     Reason.DISCARDED: "discarded by an operator",
     Reason.DELETED: "its session was deleted",
+    Reason.RESTORED: "its session was restored to an earlier point",
+    Reason.QUIET: "its session is quiet: jobs are recorded, not run",
 }
 """The reasons in words."""
 

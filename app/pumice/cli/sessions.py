@@ -90,18 +90,21 @@ def _found(engine: Any, agent: str, session: str) -> Any:
 
 
 def _document(agent: str, row: Any) -> dict[str, Any]:
+    from pumice.sessions.conversation import length, parts_of
+    from pumice.sessions.queries import current_state
+
     return {
         "agentId": agent,
         "sessionId": row.id,
         "version": row.version,
-        "messageCount": row.message_count,
+        "messageCount": length(parts_of(row.transcript, row.history_start, row.message_count)),
         "temporary": row.temporary,
         "expiresAt": row.expires_at,
         "leasedUntil": row.lease_until,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
         "metadata": row.metadata,
-        "state": row.state,
+        "state": current_state(row),
     }
 
 

@@ -13,6 +13,7 @@ from pumice.agents.states import REASONS, Reason, Status
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.finished import FinishedInteraction
 from pumice.sessions.statements import NoRow, Statement
+from pumice.sessions.tombs import bury, forget_start, has_forks
 
 ROWS = 5_000
 """Messages, and interactions, that go in one transaction."""
@@ -42,7 +43,10 @@ PATIENCE = Statement("limit_lock_wait", "select set_config('lock_timeout', '2s',
 
 LOCK = Statement(
     "lock_session_to_delete",
-    "select lease_token from sessions where agent_id = %(agent)s and id = %(session)s for update",
+    """
+select lease_token from sessions
+where agent_id = %(agent)s and id = %(session)s and deleted_at is null for update
+""",
     _Locked,
 )
 """Takes the session; no claim and no commit comes between."""
@@ -64,8 +68,9 @@ returning id::text as id, kind, reply_to
 HIDE = Statement(
     "hide_deleted_session",
     """
-update sessions set state = null, metadata = '{}', history_start = message_count, lease_token = null,
-  lease_worker = null, lease_until = null, blocked_until = null
+update sessions set state = null, stale = false, state_delta = null, base = null, keyframe = null, metadata = '{}',
+  transcript = null, history_start = message_count, lease_token = null, lease_worker = null, lease_until = null,
+  blocked_until = null
 where agent_id = %(agent)s and id = %(session)s
 """,
     NoRow,
@@ -82,12 +87,16 @@ with said as (
   delete from interactions where id in (select id from interactions
     where agent_id = %(agent)s and session_id = %(session)s and status <> 'queued'
       and reason_code is distinct from %(reason_code)s order by seq limit %(rows)s) returning id
+), kept as (
+  delete from keyframes where agent_id = %(agent)s and session_id = %(session)s
+), named as (
+  delete from snapshots where agent_id = %(agent)s and session_id = %(session)s
 )
 select (select count(*) from said) as messages, (select count(*) from done) as interactions
 """,
     _Gone,
 )
-"""Deletes the oldest messages and finished interactions."""
+"""Deletes the oldest messages and finished interactions, all keyframes and all names."""
 
 DELETE = Statement("delete_session", "delete from sessions where agent_id = %(agent)s and id = %(session)s", NoRow)
 """Deletes the session, of which nothing is left."""
@@ -125,9 +134,15 @@ def _delete_some(
     reason = Reason.DELETED
     options = {**key, "reason": REASONS[reason], "reason_code": reason.value}
     rows = transaction.fetch(CLOSE, options)
-    gone = transaction.fetch(EMPTY_OUT, options)[0]
-    over = max(len(rows), gone.messages, gone.interactions) < ROWS
-    transaction.fetch(DELETE if over else HIDE, key)
+    forget_start(transaction, key["agent"], key["session"])
+    over = len(rows) < ROWS
+    if has_forks(transaction, key["agent"], key["session"]):
+        if over:
+            bury(transaction, key["agent"], key["session"])
+    else:
+        gone = transaction.fetch(EMPTY_OUT, options)[0]
+        over = over and max(gone.messages, gone.interactions) < ROWS
+        transaction.fetch(DELETE if over else HIDE, key)
     closed = [
         FinishedInteraction(row.id, row.kind, Status.CANCELLED, reason=REASONS[reason], reason_code=reason)
         for row in rows

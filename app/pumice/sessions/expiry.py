@@ -44,7 +44,7 @@ EXPIRED = Statement(
     """
 with page as (
   select agent_id, id, expires_at, lease_token from sessions
-  where temporary and expires_at > %(since)s and expires_at < now() order by expires_at limit %(page)s
+  where temporary and expires_at > %(since)s and expires_at < now() and line is null order by expires_at limit %(page)s
 ), idle as (
   select p.agent_id, p.id, (
       (select count(*) from (select from messages m where m.agent_id = p.agent_id and m.session_id = p.id
@@ -57,11 +57,15 @@ with page as (
     where i.agent_id = p.agent_id and i.session_id = p.id and i.status = 'queued')
 ), free as (
   select s.agent_id, s.id from idle p join sessions s on s.agent_id = p.agent_id and s.id = p.id
-  where not p.long and s.expires_at < now() and s.lease_token is null for update of s skip locked
+  where not p.long and s.expires_at < now() and s.lease_token is null and s.line is null for update of s skip locked
 ), gone as (
   delete from sessions s using free f where s.agent_id = f.agent_id and s.id = f.id returning s.agent_id, s.id
 ), said as (
   delete from messages m using gone g where m.agent_id = g.agent_id and m.session_id = g.id
+), kept as (
+  delete from keyframes k using gone g where k.agent_id = g.agent_id and k.session_id = g.id
+), named as (
+  delete from snapshots n using gone g where n.agent_id = g.agent_id and n.session_id = g.id
 ), done as (
   delete from interactions i using gone g
   where i.agent_id = g.agent_id and i.session_id = g.id and i.status <> 'queued'
@@ -81,11 +85,13 @@ EMPTY_OUT = Statement(
 with held as (
   select agent_id, id, message_count from sessions s
   where agent_id = %(agent)s and id = %(session)s and temporary and expires_at < now() and lease_token is null
+    and line is null
     and not exists (select from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
       and i.status = 'queued')
   for update skip locked
 ), hidden as (
-  update sessions s set state = null, history_start = h.message_count from held h
+  update sessions s set state = null, stale = false, state_delta = null, base = null, keyframe = null,
+    transcript = null, history_start = h.message_count from held h
   where s.agent_id = h.agent_id and s.id = h.id
 ), said as (
   select m.agent_id, m.session_id, m.seq from held h cross join lateral (select m.agent_id, m.session_id, m.seq
@@ -109,22 +115,29 @@ EMPTY = Statement(
     "sweep_empty_sessions",
     """
 with page as (
-  select agent_id, id, used, temporary, message_count, metadata, created_at, lease_token from sessions
+  select agent_id, id, used, temporary, message_count, metadata, created_at, lease_token, line, parent_line
+  from sessions
   where (agent_id, id) > (%(last_agent)s, %(last_id)s) order by agent_id, id limit %(page)s
 ), empty as (
   select p.agent_id, p.id, (select count(*) from (select from interactions i
     where i.agent_id = p.agent_id and i.session_id = p.id limit %(short)s + 1) x) > %(short)s as long
   from page p
   where not p.used and not p.temporary and p.message_count = 0 and p.metadata = '{}' and p.lease_token is null
-    and p.created_at < now() - %(ttl)s * interval '1 second' and p.id not like '$%%'
+    and p.created_at < now() - %(ttl)s * interval '1 second' and p.id not like '$%%' and p.line is null
+    and p.parent_line is null
     and not exists (select from interactions i where i.agent_id = p.agent_id and i.session_id = p.id
       and (i.kind <> 'job' or i.status = 'queued'))
 ), free as (
   select s.agent_id, s.id from empty e join sessions s on s.agent_id = e.agent_id and s.id = e.id
   where not e.long and s.lease_token is null and s.message_count = 0 and not s.used and s.metadata = '{}'
+    and s.line is null
   for update of s skip locked
 ), gone as (
   delete from sessions s using free f where s.agent_id = f.agent_id and s.id = f.id returning s.agent_id, s.id
+), kept as (
+  delete from keyframes k using gone g where k.agent_id = g.agent_id and k.session_id = g.id
+), named as (
+  delete from snapshots n using gone g where n.agent_id = g.agent_id and n.session_id = g.id
 ), ran as (
   delete from interactions i using gone g where i.agent_id = g.agent_id and i.session_id = g.id and i.kind = 'job'
     and i.status <> 'queued'

@@ -1,9 +1,12 @@
 """What a turn reads when it needs it: a large request body, the newest messages."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pumice.agents.messages import Message
 from pumice.sessions.claim import ClaimedSession
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.conversation import StoredMessage, parts_of, read_newest
 from pumice.sessions.statements import Statement
 
 
@@ -11,9 +14,7 @@ class _Body(NamedTuple):
     body: bytes | None
 
 
-class StoredMessage(NamedTuple):
-    """A message as it is stored."""
-
+class _Message(NamedTuple):
     role: str
     content: Any
     data: Any
@@ -31,7 +32,7 @@ select role, content, data from (
   order by seq desc limit %(limit)s
 ) newest order by seq
 """,
-    StoredMessage,
+    _Message,
 )
 """A session's newest messages, oldest first."""
 
@@ -42,8 +43,15 @@ def load_body(store: StoreConnection, interaction_id: str) -> bytes:
     return bytes(rows[0].body or b"") if rows else b""
 
 
-def load_messages(store: StoreConnection, session: ClaimedSession, limit: int) -> list[StoredMessage]:
+def load_messages(store: StoreConnection, session: ClaimedSession, limit: int) -> list[Message]:
     """The newest `limit` messages that the session had when it was claimed. Raises `StoreAwayError`."""
+    return [Message(row.role, row.content, row.data) for row in _newest(store, session, limit)]
+
+
+def _newest(store: StoreConnection, session: ClaimedSession, limit: int) -> Sequence[_Message | StoredMessage]:
     lease = session.lease
+    if session.transcript:
+        parts = parts_of(session.transcript, session.history_start, session.message_count)
+        return read_newest(store, lease.agent_id, lease.session_id, parts, limit=limit)
     span = {"start": session.history_start, "stop": session.message_count, "limit": limit}
     return store.fetch(MESSAGES, {"agent": lease.agent_id, "session": lease.session_id, **span}, again=True)

@@ -95,7 +95,7 @@ class PointWriter:
             if len(self._delta) <= SPARE + len(self._packed) // 4:
                 return None
         self._packed, self._base, self._delta = pack(text), text, SAME
-        self._keyframe = _new_keyframe() if self._keeps else -_new_keyframe()
+        self._keyframe = new_keyframe() if self._keeps else -new_keyframe()
         return self._packed
 
     def _has_kept_keyframe(self) -> bool:
@@ -103,6 +103,6 @@ class PointWriter:
         return not self._keeps or (self._keyframe or 0) > 0
 
 
-def _new_keyframe() -> int:
-    """An id that no other keyframe has, of any session that ever had this one's name."""
+def new_keyframe() -> int:
+    """A keyframe's id, which no other keyframe has, of any session that ever had this one's name."""
     return secrets.randbits(62) + 1

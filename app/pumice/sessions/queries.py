@@ -3,22 +3,47 @@
 Each query is scoped by agent. Lists are pages by key: `after` is the last key of the page before.
 """
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, Row, func, select, update
+from sqlalchemy import CursorResult, Engine, Row, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, defer
 
 from pumice.agents.states import Reason
-from pumice.sessions.models import InteractionRow, MessageRow, SessionRow
+from pumice.sessions.deltas import apply, unpack
+from pumice.sessions.models import InteractionRow, SessionRow
 
+_DELTA = case((SessionRow.stale, SessionRow.state_delta)).label("delta")
+_BASE = case((SessionRow.stale, SessionRow.base)).label("base")
 SESSION_COLUMNS = (
-    SessionRow.id, SessionRow.state, SessionRow.version, SessionRow.message_count, SessionRow.history_start,
-    SessionRow.temporary, SessionRow.expires_at, SessionRow.metadata_, SessionRow.lease_until,
-    SessionRow.created_at, SessionRow.updated_at,
+    SessionRow.id, case((~SessionRow.stale, SessionRow.state)).label("state"), _BASE, _DELTA, SessionRow.version,
+    SessionRow.state_version, SessionRow.code_version, SessionRow.message_count, SessionRow.history_start,
+    SessionRow.transcript, SessionRow.temporary, SessionRow.expires_at, SessionRow.metadata_, SessionRow.lease_until,
+    SessionRow.parent_session, SessionRow.parent_interaction, SessionRow.quiet, SessionRow.created_at,
+    SessionRow.updated_at,
 )  # fmt: skip
+"""A session's columns. A stale state is told by `base` and `delta`: see `current_state`."""
+MESSAGES = text("""
+select m.seq, m.role, m.content, m.data, m.interaction_id, m.created_at
+from sessions s
+cross join lateral (
+  select 0::bigint as line, s.history_start as first, s.message_count as stop union all
+  select (p->>0)::bigint, (p->>1)::int, (p->>2)::int from json_array_elements(s.transcript) p
+) part
+cross join lateral (select case when part.line = 0 then s.id else
+  (select a.id from sessions a where a.line = part.line) end as id offset 0) o
+cross join lateral (
+  select m.seq, m.role, m.content, m.data, m.interaction_id, m.created_at from messages m
+  where m.agent_id = s.agent_id and m.session_id = o.id and m.seq >= greatest(part.first, :after + 1)
+    and m.seq < part.stop
+  order by m.seq limit :limit
+) m
+where s.agent_id = :agent and s.id = :session and s.deleted_at is null order by m.seq limit :limit
+""")
+"""The messages of a session's conversation, those that it has of its ancestors included (see `conversation`)."""
 
 
 def list_sessions(engine: Engine, agent_id: str, *, after: str, limit: int) -> Sequence[Row[Any]]:
@@ -35,7 +60,8 @@ def list_sessions(engine: Engine, agent_id: str, *, after: str, limit: int) -> S
 
 def get_session(engine: Engine, agent_id: str, session_id: str) -> Row[Any] | None:
     """One session."""
-    query = select(*SESSION_COLUMNS).where(SessionRow.agent_id == agent_id, SessionRow.id == session_id)
+    is_it = (SessionRow.agent_id == agent_id, SessionRow.id == session_id, SessionRow.deleted_at.is_(None))
+    query = select(*SESSION_COLUMNS).where(*is_it)
     with engine.connect() as connection:
         return connection.execute(query).one_or_none()
 
@@ -95,27 +121,14 @@ def list_interactions(
 
 def list_messages(engine: Engine, agent_id: str, session_id: str, *, after: int, limit: int) -> Sequence[Row[Any]]:
     """The messages of a session's conversation, oldest first, from where its transcript now begins."""
-    query = (
-        select(
-            MessageRow.seq,
-            MessageRow.role,
-            MessageRow.content,
-            MessageRow.data,
-            MessageRow.interaction_id,
-            MessageRow.created_at,
-        )
-        .join(SessionRow, (SessionRow.agent_id == MessageRow.agent_id) & (SessionRow.id == MessageRow.session_id))
-        .where(
-            MessageRow.agent_id == agent_id,
-            MessageRow.session_id == session_id,
-            MessageRow.seq >= SessionRow.history_start,
-            MessageRow.seq > after,
-        )
-        .order_by(MessageRow.seq)
-        .limit(limit)
-    )
+    key = {"agent": agent_id, "session": session_id, "after": after, "limit": limit}
     with engine.connect() as connection:
-        return connection.execute(query).all()
+        return connection.execute(MESSAGES, key).all()
+
+
+def current_state(row: Row[Any]) -> Any:
+    """A session's state; None before `setup`."""
+    return json.loads(apply(unpack(row.base), row.delta)) if row.base is not None else row.state
 
 
 def _changed(result: CursorResult[Any]) -> bool:

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.expiry import EmptySessions, ExpiredSessions
+from pumice.sessions.pruning import OldPoints, sweep_points
 from pumice.sessions.retention import OldInteractions, sweep_beats, sweep_ticks
 from pumice.sessions.statements import Statement
+from pumice.sessions.tombs import sweep_tombs
 from pumice.settings import Settings
 
 ELECTION = 7_864_226
@@ -38,12 +40,16 @@ class Sweeper:
 
     def __init__(self, settings: Settings) -> None:
         retention, window = settings.retention_days * 86_400, settings.dedupe_window
+        history = settings.history_days * 86_400
         empty = EmptySessions(settings.empty_session_ttl)
         self._kinds = {
             "sessions": ExpiredSessions(window).sweep,
             "interactions": OldInteractions(retention, window).sweep,
             "ticks": lambda transaction: sweep_ticks(transaction, retention),
             "beats": sweep_beats,
+            "points": sweep_points,
+            **({"old points": OldPoints(history).sweep} if history < retention else {}),
+            "deleted parents": sweep_tombs,
             **({"empty sessions": empty.sweep} if settings.empty_session_ttl else {}),
         }
 

@@ -67,7 +67,7 @@ PAGE_OF_SESSIONS = Statement(
     "fan_out_page",
     """
 with page as (
-  select id from sessions
+  select id, quiet from sessions
   where agent_id = %(agent)s and id > %(cursor)s and not temporary and id not like '$%%'
   order by id limit %(page)s
 ), overlapping as (
@@ -75,13 +75,14 @@ with page as (
   where %(skip)s and i.agent_id = %(agent)s and i.status = 'queued' and i.kind = 'job' and i.name = %(job)s
 ), made as (
   insert into interactions (id, agent_id, session_id, kind, name, payload, dedupe_source, dedupe_key, scheduled_for,
-    wake_at, status, reason, reason_code, finished_at)
+    wake_at, status, reason, reason_code, finished_at, effects)
   select pumice_uuid7(), %(agent)s, p.id, 'job', %(job)s, '{}', 'job:' || %(job)s, %(stamp)s || '/' || p.id, %(time)s,
     now() + %(grace)s * interval '1 second',
-    case when o.session_id is null then 'queued' else 'skipped' end,
-    case when o.session_id is not null then %(reason)s end,
-    case when o.session_id is not null then %(reason_code)s end,
-    case when o.session_id is not null then now() end
+    case when o.session_id is null and not p.quiet then 'queued' else 'skipped' end,
+    case when p.quiet then %(quiet)s when o.session_id is not null then %(reason)s end,
+    case when p.quiet then %(quiet_code)s when o.session_id is not null then %(reason_code)s end,
+    case when o.session_id is not null or p.quiet then now() end,
+    case when p.quiet then json_build_array(json_build_object('kind', 'job', 'job', %(job)s::text)) end
   from page p left join overlapping o on o.session_id = p.id order by p.id
   on conflict do nothing
   returning session_id, status
@@ -155,6 +156,8 @@ def fan_out_page(store: StoreConnection, tick: Tick, *, skip_overlap: bool) -> l
                 "skip": skip_overlap,
                 "reason": REASONS[Reason.OVERLAP],
                 "reason_code": Reason.OVERLAP.value,
+                "quiet": REASONS[Reason.QUIET],
+                "quiet_code": Reason.QUIET.value,
                 "stamp": tick.stamp,
                 "grace": WAKE_GRACE,
             },

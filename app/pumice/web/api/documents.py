@@ -2,22 +2,30 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 
 from pumice.agents.spec import AgentSpec
+from pumice.sessions.conversation import length, parts_of
 from pumice.sessions.models import InteractionRow
+from pumice.sessions.queries import current_state
 
 
 def session_document(spec: AgentSpec, row: Row[Any]) -> dict[str, Any]:
     """A session. Before its first turn it has the state that a new one has."""
-    state = row.state if row.state is not None else spec.cls.State().model_dump(mode="json")
+    state = current_state(row)
+    parent = {"sessionId": row.parent_session, "at": _text(row.parent_interaction)} if row.parent_session else None
     return {
         "agentId": spec.id,
         "sessionId": row.id,
-        "state": state,
+        "state": state if state is not None else spec.cls.State().model_dump(mode="json"),
+        "stateVersion": row.state_version,
         "version": row.version,
-        "messageCount": row.message_count - row.history_start,
+        "codeVersion": row.code_version,
+        "messageCount": length(parts_of(row.transcript, row.history_start, row.message_count)),
+        "parent": parent,
+        "quiet": row.quiet,
         "temporary": row.temporary,
         "expiresAt": _time(row.expires_at),
         "metadata": row.metadata,
@@ -39,11 +47,12 @@ def interaction_document(row: InteractionRow, *, secret: bool) -> dict[str, Any]
         "status": row.status,
         "reason": row.reason,
         "reasonCode": row.reason_code,
-        "supersededBy": None if row.superseded_by is None else str(row.superseded_by),
+        "supersededBy": _text(row.superseded_by),
         "result": _result(row),
         "error": shown[-1] if shown and row.status in {"failed", "dead"} else None,
         "errors": shown,
         "attempts": row.attempts,
+        "codeVersion": row.code_version,
         "acceptedAt": _time(row.accepted_at),
         "scheduledFor": _time(row.scheduled_for),
         "availableAt": _time(row.available_at),
@@ -51,7 +60,9 @@ def interaction_document(row: InteractionRow, *, secret: bool) -> dict[str, Any]
         "startedAt": _time(row.started_at),
         "finishedAt": _time(row.finished_at),
     }
-    return document | {"usage": row.usage} if secret or row.kind == "chat" else document
+    if secret:
+        return document | {"usage": row.usage, "effects": row.effects or []}
+    return document | {"usage": row.usage} if row.kind == "chat" else document
 
 
 def _result(row: InteractionRow) -> Any:
@@ -64,6 +75,10 @@ def _result(row: InteractionRow) -> Any:
 def _without_words(error: dict[str, Any]) -> dict[str, Any]:
     """A failed attempt without its message and its traceback."""
     return {key: error[key] for key in ("attempt", "code", "type") if key in error}
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _time(value: datetime | None) -> str | None:
