@@ -5,6 +5,7 @@ from flask import Flask
 from pumice.settings import Settings
 from pumice.web.api.control import control_blueprint
 from pumice.web.api.health import health_blueprint
+from pumice.web.api.history import history_blueprint
 from pumice.web.api.interactions import interactions_blueprint
 from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     interactions_blueprint,
     sessions_blueprint,
     session_access_blueprint,
+    history_blueprint,
     control_blueprint,
     health_blueprint,
     openapi_blueprint,

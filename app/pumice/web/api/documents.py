@@ -1,5 +1,6 @@
 """Rows as clients see them: camelCase, times in ISO 8601."""
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from sqlalchemy import Row
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.conversation import length, parts_of
 from pumice.sessions.models import InteractionRow
+from pumice.sessions.points import Point
 from pumice.sessions.queries import current_state
 
 
@@ -31,6 +33,19 @@ def session_document(spec: AgentSpec, row: Row[Any]) -> dict[str, Any]:
         "metadata": row.metadata,
         "createdAt": _time(row.created_at),
         "updatedAt": _time(row.updated_at),
+    }
+
+
+def point_document(spec: AgentSpec, point: Point) -> dict[str, Any]:
+    """What of a session's document was different at a point."""
+    return {
+        "state": json.loads(point.state) if point.state is not None else spec.cls.State().model_dump(mode="json"),
+        "stateVersion": point.state_version,
+        "version": point.point,
+        "codeVersion": point.code_version,
+        "messageCount": point.messages,
+        "at": point.interaction_id,
+        "atTime": _time(point.at),
     }
 
 

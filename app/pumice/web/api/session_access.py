@@ -1,5 +1,6 @@
 """What a page may do with one session, with a public key and a session token: watch it, read its messages, stop it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -9,7 +10,9 @@ from pumice.agents.names import RESERVED_PREFIX
 from pumice.agents.spec import AgentSpec
 from pumice.errors import UnknownSession
 from pumice.sessions import queries
-from pumice.web.api.sessions import page_limit, page_number
+from pumice.sessions.conversation import read_after
+from pumice.sessions.points import resolve
+from pumice.web.api.sessions import authorised, page_limit, page_number
 from pumice.web.http.cursors import read_cursor
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import given_key
@@ -35,10 +38,17 @@ def session_access_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/messages")
     def messages(agent_id: str, session_id: str) -> Response:
-        spec, _ = _admitted(front, agent_id, session_id, always=True)
+        at = request.args.get("at")
+        spec = authorised(front, agent_id) if at else _admitted(front, agent_id, session_id, always=True)[0]
         _check_exists(front, spec, session_id)
         limit, after = page_limit(), page_number("cursor", -1, 2**31 - 1)
-        rows = queries.list_messages(front.engine, spec.id, session_id, after=after, limit=limit)
+        rows: Sequence[Any]
+        if at:
+            with front.connections.borrow() as store:
+                point = resolve(store, spec.id, session_id, at, read=False)
+                rows = read_after(store, spec.id, point.session_id, point.parts, after=after, limit=limit)
+        else:
+            rows = queries.list_messages(front.engine, spec.id, session_id, after=after, limit=limit)
         following = str(rows[-1].seq) if len(rows) == limit else None
         return json_response({"messages": [_message(row) for row in rows], "nextCursor": following})
 

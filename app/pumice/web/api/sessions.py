@@ -11,7 +11,8 @@ from pumice.errors import Conflict, InvalidField, UnknownSession
 from pumice.sessions import queries
 from pumice.sessions.accept import temporary_session_id
 from pumice.sessions.deletion import delete_session
-from pumice.web.api.documents import interaction_document, session_document
+from pumice.sessions.points import resolve
+from pumice.web.api.documents import interaction_document, point_document, session_document
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import either, given_key, json_object
 from pumice.web.http.responses import json_response
@@ -45,15 +46,20 @@ def sessions_blueprint(front: Front) -> Blueprint:
         session_id = temporary_session_id().replace("tmp-", "ses-") if wanted is None else checked_session_id(wanted)
         if is_temporary_id(session_id):
             raise InvalidField("sessionId", "is a temporary session's, which is made by what arrives for it")
-        if not queries.create_session(front.engine, spec.id, session_id, _metadata(body.get("metadata", {}))):
+        if not queries.create_session(front.engine, spec.id, session_id, checked_metadata(body.get("metadata", {}))):
             message = f"There is a session {session_id!r} already."
             raise Conflict(message)
         location = {"Location": f"/v1/agents/{spec.id}/sessions/{quote(session_id, safe='')}"}
-        return json_response(_session(front, spec, session_id), 201, location)
+        return json_response(read_session(front, spec, session_id), 201, location)
 
     @blueprint.get("/<session_id>")
     def read(agent_id: str, session_id: str) -> Response:
-        return json_response(_session(front, authorised(front, agent_id), session_id))
+        spec, at = authorised(front, agent_id), request.args.get("at")
+        document = read_session(front, spec, session_id)
+        if at is None:
+            return json_response(document)
+        with front.connections.borrow() as store:
+            return json_response(document | point_document(spec, resolve(store, spec.id, session_id, at)))
 
     @blueprint.patch("/<session_id>")
     def change(agent_id: str, session_id: str) -> Response:
@@ -61,9 +67,9 @@ def sessions_blueprint(front: Front) -> Blueprint:
         body = json_object(request)
         if unknown := set(body) - {"metadata"}:
             raise InvalidField(min(unknown), "can't be changed; only metadata can")
-        if not queries.set_metadata(front.engine, spec.id, session_id, _metadata(body.get("metadata"))):
+        if not queries.set_metadata(front.engine, spec.id, session_id, checked_metadata(body.get("metadata"))):
             raise UnknownSession
-        return json_response(_session(front, spec, session_id))
+        return json_response(read_session(front, spec, session_id))
 
     @blueprint.delete("/<session_id>")
     def remove(agent_id: str, session_id: str) -> Response:
@@ -74,7 +80,7 @@ def sessions_blueprint(front: Front) -> Blueprint:
     @blueprint.get("/<session_id>/interactions")
     def interactions(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
-        _session(front, spec, session_id)
+        read_session(front, spec, session_id)
         limit, after = page_limit(), page_number("cursor", 0, LAST_SEQ)
         rows = queries.list_interactions(front.engine, spec.id, session_id, after=after, limit=limit)
         following = str(rows[-1].seq) if len(rows) == limit else None
@@ -105,14 +111,16 @@ def _delete(front: Front, spec: AgentSpec, session_id: str) -> None:
     front.intake.tell(spec.id, session_id, {"type": "error", "error": UnknownSession(DELETED).document()})
 
 
-def _session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:
+def read_session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:
+    """A session as clients see it. Raises `UnknownSession`."""
     row = None if "\x00" in session_id else queries.get_session(front.engine, spec.id, session_id)
     if row is None:
         raise UnknownSession
     return session_document(spec, row)
 
 
-def _metadata(value: Any) -> dict[str, Any]:
+def checked_metadata(value: Any) -> dict[str, Any]:
+    """The value as a session's metadata. Raises `InvalidField`."""
     if not isinstance(value, dict):
         raise InvalidField("metadata", "must be a JSON object")
     text = json_response(value).get_data()
