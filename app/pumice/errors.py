@@ -58,6 +58,10 @@ class SerializationError(PumiceError):
         super().__init__(f"{field} can't be stored as JSON: {why}")
 
 
+class SnapshotExistsError(PumiceError):
+    """The session has a snapshot of that name already: nothing of the turn was saved."""
+
+
 class Problem(PumiceError):  # noqa: N818 (the RFC's word)
     """The request can't be answered."""
 

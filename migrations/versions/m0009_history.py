@@ -41,6 +41,10 @@ alter table interactions
   add column transcript json,
   add column effects json
 """
+KINDS = """
+alter table interactions drop constraint interactions_kind_check,
+  add constraint interactions_kind_check check (kind in ('chat', 'socket', 'hook', 'job', 'call'{more}))
+"""
 KEYFRAMES = """
 create table keyframes (
   agent_id text collate "C",
@@ -90,6 +94,7 @@ def upgrade() -> None:
     op.execute("create index sessions_stale on sessions (agent_id, id) where stale")
     op.execute("create index sessions_deleted on sessions (deleted_at) where deleted_at is not null")
     op.execute(INTERACTIONS)
+    op.execute(KINDS.format(more=", 'restore'"))
     op.execute("create index interactions_points on interactions (agent_id, session_id, point) where point is not null")
     op.execute(KEYFRAMES)
     op.execute(SNAPSHOTS)
@@ -101,6 +106,8 @@ def downgrade() -> None:
     for table in ("prunable_sessions", "snapshots", "keyframes"):
         op.execute(f"drop table {table}")
     op.execute("drop index interactions_points")
+    op.execute("delete from interactions where kind = 'restore'")
+    op.execute(KINDS.format(more=""))
     op.execute("""
 alter table interactions drop column point, drop column keyframe, drop column delta, drop column state_version,
   drop column code_version, drop column history_start, drop column message_count, drop column transcript,

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import orjson
 import psycopg
+from psycopg.errors import UniqueViolation
 
 from pumice.agents.failures import failure_of
 from pumice.agents.states import Kind, Status
 from pumice.agents.turn import Outcome
-from pumice.errors import SerializationError, StoreAwayError
+from pumice.errors import SerializationError, SnapshotExistsError, StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
@@ -107,7 +108,8 @@ class Committer:
         except psycopg.Error as error:
             if len(sessions) > 1:
                 return [committed for one in sessions for committed in self._commit([one], unsure=unsure)]
-            log.exception("commit_refused", session=sessions[0].lease.session_id)
+            if not _is_name_taken(error):
+                log.exception("commit_refused", session=sessions[0].lease.session_id)
             sessions = [_refused(sessions[0], error)]
             held = commit(self._store, sessions, **options, unsure=unsure)
         return [one for one in sessions if one.lease in held]
@@ -190,9 +192,15 @@ def _merge(batch: list[Finished]) -> list[SessionCommit]:
     return list(merged.values())
 
 
+def _is_name_taken(error: psycopg.Error) -> bool:
+    """Whether a turn named the point that it leaves as an earlier one is named."""
+    return isinstance(error, UniqueViolation) and error.diag.table_name == "snapshots"
+
+
 def _refused(one: SessionCommit, error: psycopg.Error) -> SessionCommit:
     """The first turn as a failure, because Postgres refuses what it left; the others run again."""
     first = one.turns[0]
-    failure = failure_of(SerializationError("state or result", str(error)))
+    taken = _is_name_taken(error)
+    failure = failure_of(SnapshotExistsError() if taken else SerializationError("state or result", str(error)))
     failed = Outcome(first.outcome.work, "failed", failure=failure)
     return replace(one, release=True, turns=[replace(first, outcome=failed, point=None, effects=None)])
