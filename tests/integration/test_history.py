@@ -26,11 +26,14 @@ def said(client: AgentClient, session: str, *commands: str) -> list[str]:
 def at(client: AgentClient, session: str, point: str) -> dict[str, Any]:
     answer = client.sessions(f"/{session}", params={"at": point})
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def notes(client: AgentClient, session: str, point: str | None = None) -> dict[str, Any]:
-    return (client.state(session) if point is None else at(client, session, point)["state"])["notes"]
+    found: dict[str, Any] = client.state(session) if point is None else at(client, session, point)["state"]
+    written: dict[str, Any] = found["notes"]
+    return written
 
 
 def messages(client: AgentClient, session: str, **params: Any) -> list[str]:
@@ -42,7 +45,8 @@ def messages(client: AgentClient, session: str, **params: Any) -> list[str]:
 def made(client: AgentClient, session: str, what: str, **body: Any) -> dict[str, Any]:
     answer = client.sessions(f"/{session}/{what}", "POST", json=body)
     assert answer.status_code in {200, 201}, answer.text
-    return answer.json()
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def refused(client: AgentClient, path: str, method: str = "GET", **options: Any) -> tuple[int, str]:
@@ -222,8 +226,8 @@ def test_a_quiet_fork_records_what_it_would_do(notebook, stack):
     child = made(notebook, session, "fork", quiet=True)["sessionId"]
     with notebook.socket(child) as socket:
         [call, later] = said(notebook, child, f"call {other}", "later")
-        types = [socket.next()["type"] for _ in range(5)]
-    assert sorted(types) == ["done", "done", "message", "message", "session"]
+        types = [socket.next()["type"] for _ in range(7)]
+    assert sorted(types) == ["done"] * 2 + ["message"] * 4 + ["session"]
     assert notebook.interaction(call, secret=True).json()["effects"] == [
         {"kind": "call", "sessionId": other, "method": "note", "args": ["called", f"by {child}"], "kwargs": {}},
         {"kind": "send", "data": {"called": other}},
