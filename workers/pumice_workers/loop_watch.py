@@ -37,9 +37,9 @@ class LoopWatch:
 
     def look(self, now: float, count: Callable[[str], None], start_anew: Callable[[str], None]) -> None:
         """Look once. `count` counts an event by its name, `start_anew` replaces the process, for a reason."""
-        late = now - self._looked - BLOCKED
-        if late > 0 and self._looked:
-            self._loop.excuse(late, now)
+        since = now - self._looked
+        if since > BLOCKED:
+            self._loop.excuse(since - BLOCKED / 2, now)
         self._looked = now
         blocked = self._loop.blocked_for(now, busy=bool(self._runner.runs.agents_on_loop))
         if blocked < BLOCKED:
