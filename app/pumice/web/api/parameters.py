@@ -1,7 +1,7 @@
 """The parameters and keys of `/openapi.json`."""
 
 from pumice.agents.states import Kind
-from pumice.web.api.schemas import Schema, ref
+from pumice.web.api.schema import Schema, ref
 
 KEY_SCHEMES: Schema = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "It names the agent"},
@@ -50,6 +50,13 @@ PARAMETERS: dict[str, Schema] = {
     "status": _parameter("query", "status", {"enum": ["dead", "failed"]}, "Only these"),
     "kind": _parameter("query", "kind", {"enum": list(Kind)}, "Only these"),
     "name": _parameter("query", "name", _TEXT, "Only of this hook, job or method"),
+    "at": _parameter(
+        "query",
+        "at",
+        {**_TEXT, "minLength": 1},
+        "A point: an interaction's id or a snapshot's name. Needs a secret key",
+    ),
+    "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
     "limit": _parameter(
         "query", "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Page size"
     ),
