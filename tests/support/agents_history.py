@@ -32,10 +32,21 @@ class Notebook(Agent):
             raise ValueError(command)
         return f"{len(messages)} messages, {len(self.state.notes)} notes"
 
-    def note(self, key: str, value: str) -> None:
+    def note(self, key: str, value: Any) -> None:
         self.state.notes[key] = value
 
     @hook("note", session=query("session"))
     def noted(self, request: Any) -> dict[str, Any]:
         self.state.notes[request.query["key"]] = request.query["value"]
         return {"notes": len(self.state.notes)}
+
+    @hook("number", session=query("session"))
+    def numbered(self, request: Any) -> dict[str, Any]:
+        number = request.json["number"]
+        self.state.notes["number"] = number
+        self.send({"number": number})
+        self.call(self.session_id, "note", "called", number)
+        return {"number": number, "more": number + 1}
+
+    def receive(self, data: Any) -> Any:
+        return {"back": data["number"]}

@@ -4,8 +4,7 @@ An async turn is cancelled; a sync one ends at its next chunk, or runs to its en
 not begun does not begin.
 """
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.agents.messages import Message
 from pumice.agents.turn import Outcome, Work
 from pumice_workers.session_run import SessionRun
@@ -15,7 +14,7 @@ def interrupted(run: SessionRun, work: Work) -> Outcome:
     """The outcome of an interrupted chat: what was said and what was streamed is kept, the state is not."""
     run.live.discard()
     partial = "".join(run.live.turn.partial) if run.live.turn else ""
-    payload = orjson.loads(work.payload)
+    payload = loads(work.payload)
     messages = [Message.encoded(one) for one in payload["messages"]]
     if partial:
         messages.append(Message("assistant", partial, {"interrupted": True}))

@@ -1,7 +1,6 @@
 """What a user said with the chat that runs, shown to the session's other streams before anything else of its turn."""
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.agents.states import Kind
 from pumice.agents.turn import Work
 from pumice.messaging.events import EventPublisher
@@ -26,6 +25,6 @@ class Question:
         if self.shown or self._work.kind != Kind.CHAT:
             return
         self.shown = True
-        payload = orjson.loads(self._work.payload)
+        payload = loads(self._work.payload)
         replaces = payload.get("history") == "replace"
         self._events.publish(*said_events(self._lease, self._work.id, payload["messages"], replaces=replaces))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, overload
 
-import orjson
 import uuid_utils
 
+from pumice.agents.json_text import dumps, loads
 from pumice.agents.messages import Message
 from pumice.errors import SerializationError, TurnOverError
 
@@ -35,7 +35,7 @@ def new_id() -> str:
 def to_json(value: Any, field_name: str) -> str:
     """Serialise a value. Raises `SerializationError`, naming the field and what in it JSON can't hold."""
     try:
-        return orjson.dumps(value, default=_encode_special).decode()
+        return dumps(value, default=_encode_special).decode()
     except (TypeError, ValueError, UnicodeError, RecursionError) as error:
         raise SerializationError(_culprit(value, field_name), str(error)) from None
 
@@ -44,7 +44,7 @@ def _culprit(value: Any, name: str, depth: int = 0) -> str:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for key, item in items:
         try:
-            orjson.dumps(item, default=_encode_special)
+            dumps(item, default=_encode_special)
         except (TypeError, ValueError, UnicodeError, RecursionError):
             inner = f"{name}[{key}]" if isinstance(key, int) else f"{name}.{key}"
             return inner if depth == CULPRIT_DEPTH else _culprit(item, inner, depth + 1)
@@ -161,7 +161,7 @@ class TurnContext:
         text = to_json(data, "the data sent")
         if len(text) > LARGEST_EVENT:
             raise SerializationError("the data sent", f"it has {len(text)} bytes, more than {LARGEST_EVENT}")
-        value = orjson.loads(text)
+        value = loads(text)
         self.sent.append(value)
         self.emit("data", {"data": value})
 

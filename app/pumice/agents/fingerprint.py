@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 import orjson
 
+from pumice.agents.json_text import dumps, loads
+
 SIZE = 16
 
 
@@ -14,4 +16,4 @@ def fingerprint(content: bytes) -> str:
 
 def json_fingerprint(text: str) -> str:
     """The fingerprint of a JSON text, whatever the order of its keys."""
-    return fingerprint(orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS))
+    return fingerprint(dumps(loads(text), option=orjson.OPT_SORT_KEYS))

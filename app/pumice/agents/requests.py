@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import orjson
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
 
 from pumice.agents.body_bounds import check_values, unhurried_gc
 from pumice.agents.forms import parse_multipart, parse_urlencoded
+from pumice.agents.json_text import JSONDecodeError, NumberTooLongError, dumps, loads
 from pumice.errors import Malformed
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -117,10 +117,13 @@ def parse_json(body: bytes) -> Any:
     check_values(body)
     try:
         with unhurried_gc(body):
-            return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+            return loads(body)
+    except JSONDecodeError as error:
         message = f"the body is not JSON: {error.msg}"
         raise Malformed(message, line=error.lineno, column=error.colno, position=error.pos) from None
+    except NumberTooLongError as error:
+        message = f"the body is not JSON: {error}"
+        raise Malformed(message) from None
 
 
 def asks_async(preference: str | None) -> bool:
@@ -178,7 +181,7 @@ def decode_response(wire: Mapping[str, Any]) -> tuple[bytes, int, list[tuple[str
     elif "text" in wire:
         body, content_type = wire["text"].encode(), "text/plain; charset=utf-8"
     elif "json" in wire:
-        body, content_type = orjson.dumps(wire["json"]), "application/json"
+        body, content_type = dumps(wire["json"]), "application/json"
     if content_type and not any(key.lower() == "content-type" for key, _ in headers):
         headers.append(("Content-Type", content_type))
     return body, wire["status"], headers

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 from pydantic_ai.messages import (
     BinaryContent,
@@ -24,6 +23,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from pumice.agents.json_text import dumps, loads
 from pumice.agents.messages import Message
 from pumice.errors import InvalidField
 from pumice.logs import get_logger
@@ -60,14 +60,14 @@ def to_data(new: Sequence[ModelMessage]) -> dict[str, Any]:
     """What to keep of a turn, as JSON: from the model's first response on; what came before is stored as messages."""
     first = next((index for index, one in enumerate(new) if isinstance(one, ModelResponse)), len(new))
     kept = [replace(one, instructions=None) if isinstance(one, ModelRequest) else one for one in new[first:]]
-    return {KEY: orjson.loads(ModelMessagesTypeAdapter.dump_json(kept))}
+    return {KEY: loads(ModelMessagesTypeAdapter.dump_json(kept))}
 
 
 def _replies(message: Message) -> list[ModelMessage]:
     stored = (message.data or {}).get(KEY)
     if stored:
         try:
-            return ModelMessagesTypeAdapter.validate_json(orjson.dumps(stored))
+            return ModelMessagesTypeAdapter.validate_json(dumps(stored))
         except ValidationError as error:  # from another version of pydantic-ai: its text is better than no session
             log.warning("model_messages_unreadable", error=error, instead="the reply's text")
     calls = [

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-import orjson
-
 from pumice.agents.agent import Agent
 from pumice.agents.boundary import is_own_doing
 from pumice.agents.context import Call, Emit, History, Interaction, TurnContext, to_json
 from pumice.agents.failures import Failure, failure_of
 from pumice.agents.invoker import HIDDEN_AWAIT, Invoker
+from pumice.agents.json_text import loads
 from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
 from pumice.agents.middleware import Turn, within
@@ -150,7 +149,7 @@ async def _attempt(
 ) -> Outcome:
     run = Invoker(on_loop=session.spec.needs_loop(handler))
     outcome = Outcome(work)
-    payload = orjson.loads(work.payload)
+    payload = loads(work.payload)
     async with limit:
         if handler.static:
             function = getattr(session.spec.cls, handler.attribute)
@@ -187,7 +186,7 @@ def _as_stored(message: Message) -> Message:
         raise SerializationError("the reply.role", f"it is {message.role!r}")
     if message.data is None and isinstance(message.content, str):
         return message
-    stored = orjson.loads(to_json({"content": message.content, "data": message.data}, "the reply"))
+    stored = loads(to_json({"content": message.content, "data": message.data}, "the reply"))
     return Message(message.role, stored["content"], stored["data"])
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import redis
 
+from pumice.agents.json_text import dumps
 from pumice.logs import Outage, get_logger
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.redis_connection import Link
@@ -94,7 +94,7 @@ class Event:
 
     def encode(self) -> bytes:
         """The event as JSON."""
-        return orjson.dumps({"type": self.type, **self.fields})
+        return dumps({"type": self.type, **self.fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _encoded(one: Event | Reply) -> bytes | None:
     Nobody waits for ever for what is left out here: fronts look in Postgres.
     """
     try:
-        encoded = one.encode() if isinstance(one, Event) else orjson.dumps(one.finished.encode())
+        encoded = one.encode() if isinstance(one, Event) else dumps(one.finished.encode())
     except (TypeError, ValueError, RecursionError) as error:
         log.warning("not_published", what=type(one).__name__, error=type(error).__name__)
         return None

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
-
+from pumice.agents.json_text import dumps, loads
 from pumice.agents.states import REASONS, Reason, Status
 from pumice.errors import Busy
 from pumice.sessions.accept import Accepted, NewInteraction, accept, ensure_session
@@ -130,10 +129,10 @@ def _running(session: _Locked, due: list[_Waiting], *, sure: bool) -> str | None
 
 def _merged(wanted: NewInteraction, waiting: list[_Waiting]) -> NewInteraction:
     """The chat with the messages of those that wait before its own."""
-    own = orjson.loads(wanted.payload)
+    own = loads(wanted.payload)
     if own.get("history") == "replace":
         return wanted
-    payloads = [orjson.loads(row.payload) for row in waiting]
+    payloads = [loads(row.payload) for row in waiting]
     messages = [message for payload in payloads for message in payload["messages"]] + own["messages"]
     history = "replace" if any(payload.get("history") == "replace" for payload in payloads) else "append"
-    return replace(wanted, payload=orjson.dumps({"messages": messages, "history": history}).decode())
+    return replace(wanted, payload=dumps({"messages": messages, "history": history}).decode())

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import orjson
-
 from pumice.agents.context import Call
+from pumice.agents.json_text import dumps
 from pumice.agents.messages import Message
 from pumice.agents.names import is_temporary_id
 from pumice.agents.states import FailureCode
@@ -31,7 +30,7 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
 
 def message_row(message: Message) -> dict[str, Any]:
     """A message of the conversation. Its content may be null, as that of a message that only calls tools."""
-    return {"role": message.role, "content": orjson.dumps(message.content).decode(), "data": _json(message.data)}
+    return {"role": message.role, "content": dumps(message.content).decode(), "data": _json(message.data)}
 
 
 def call_row(call: Call) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def call_row(call: Call) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+    return None if value is None else dumps(value).decode()
 
 
 def effects_of(outcome: Outcome) -> str | None:
@@ -60,7 +59,7 @@ def effects_of(outcome: Outcome) -> str | None:
     """
     if not outcome.calls and not outcome.sent:
         return None
-    sent = [orjson.dumps({"kind": "send", "data": data}) for data in outcome.sent]
+    sent = [dumps({"kind": "send", "data": data}) for data in outcome.sent]
     return (b"[" + b",".join([*map(_call_effect, outcome.calls), *sent]) + b"]").decode()
 
 
@@ -69,4 +68,4 @@ def _call_effect(call: Call) -> bytes:
     fields["method"] = call.method
     if call.scheduled:
         fields |= {"delay": call.delay} if call.at is None else {"at": call.at}
-    return orjson.dumps(fields)[:-1] + b"," + call.payload.encode()[1:]
+    return dumps(fields)[:-1] + b"," + call.payload.encode()[1:]

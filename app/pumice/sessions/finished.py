@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.agents.states import FailureCode, Kind, Reason, Status
 from pumice.errors import Problem
 from pumice.sessions.connections import StoreConnection
@@ -180,4 +179,4 @@ from interactions where id = any(%(ids)s::uuid[]) and status <> 'queued'
 def find_finished(store: StoreConnection, ids: Iterable[str]) -> list[FinishedInteraction]:
     """Those of these interactions that are finished. Raises `StoreAwayError`."""
     found = [FinishedInteraction(*row) for row in store.fetch(FINISHED, {"ids": list(ids)})]
-    return [replace(one, result=None if one.result is None else orjson.loads(one.result)) for one in found]
+    return [replace(one, result=None if one.result is None else loads(one.result)) for one in found]

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import orjson
-
+from pumice.agents.json_text import dumps
 from pumice.errors import Conflict, UnknownSession
 from pumice.sessions import snapshots
 from pumice.sessions.connections import StoreConnection, Transaction
@@ -94,12 +93,12 @@ def fork_point(transaction: Transaction, agent_id: str, session_id: str, point: 
         "code_version": point.code_version,
         "point": point.point,
         "message_count": point.message_count,
-        "transcript": orjson.dumps(inherited(point.parts, line)).decode(),
+        "transcript": dumps(inherited(point.parts, line)).decode(),
         "line": line,
         "parent": session_id,
         "interaction": point.interaction_id,
         "quiet": new.quiet,
-        "metadata": None if new.metadata is None else orjson.dumps(new.metadata).decode(),
+        "metadata": None if new.metadata is None else dumps(new.metadata).decode(),
     }
     if not transaction.fetch(INSERT, options):
         raise Conflict(f"There is a session {new.id!r} already.")

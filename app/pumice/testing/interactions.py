@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-
 from pumice.agents.failures import Failure
+from pumice.agents.json_text import loads
 from pumice.agents.messages import Message
 from pumice.agents.states import FailureCode
 from pumice.errors import Problem, PumiceError
@@ -76,12 +75,12 @@ class RecordedInteraction:
     @property
     def value(self) -> Any:
         """What the method returned, of a finished `job`, `socket` or `call`."""
-        return orjson.loads(self.result or "{}").get("value")
+        return loads(self.result or "{}").get("value")
 
     @property
     def reply(self) -> Message:
         """The reply, of a chat that is done."""
-        message = orjson.loads(self.result or "{}")["message"]
+        message = loads(self.result or "{}")["message"]
         return Message(message["role"], message["content"])
 
     @property

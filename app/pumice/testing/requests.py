@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import orjson
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from pumice.agents.json_text import dumps, loads
 from pumice.agents.requests import Request, decode_response
 from pumice.errors import Problem
 from pumice.sessions.finished import accepted_document
@@ -31,7 +31,7 @@ class Answer:
     @cached_property
     def json(self) -> Any:
         """The body parsed as JSON."""
-        return orjson.loads(self.body)
+        return loads(self.body)
 
 
 def make_request(path: str, method: str, json: Any, data: Any, query: Any, headers: Any) -> Request:
@@ -53,18 +53,18 @@ def make_request(path: str, method: str, json: Any, data: Any, query: Any, heade
 def problem_answer(problem: Problem) -> Answer:
     """The answer to a request that is refused."""
     headers = Headers({"Content-Type": "application/problem+json"})
-    return Answer(problem.status, headers, orjson.dumps(problem.document()))
+    return Answer(problem.status, headers, dumps(problem.document()))
 
 
 def accepted_answer(one: RecordedInteraction) -> Answer:
     """The 202 of a hook that answers at once, and of one that is not finished when its caller stops waiting."""
     document = accepted_document(one.id, one.session_id)
     headers = {"Location": document["location"], "Retry-After": "1", "Content-Type": "application/json"}
-    return Answer(202, Headers(headers), orjson.dumps(document))
+    return Answer(202, Headers(headers), dumps(document))
 
 
 def hook_answer(one: RecordedInteraction) -> Answer:
     """The answer of a hook that is done."""
-    wire: Mapping[str, Any] = orjson.loads(one.result or "{}")
+    wire: Mapping[str, Any] = loads(one.result or "{}")
     body, status, pairs = decode_response(wire)
     return Answer(status, Headers([*pairs, ("X-Interaction-Id", one.id)]), body)

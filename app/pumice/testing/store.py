@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 
-import orjson
-
 from pumice.agents.context import Call, new_id
+from pumice.agents.json_text import loads
 from pumice.agents.spec import AgentSpec
 from pumice.errors import OTHER_BODY, InvalidField
 from pumice.testing.interactions import Planned, RecordedInteraction, StoredSession
@@ -104,7 +103,7 @@ class InMemoryStore:
             kind="call", name=call.method, payload=call.payload, id=call.id, available_at=due, made_by=caller
         )
         self.accept(target, new)
-        given = orjson.loads(call.payload)
+        given = loads(call.payload)
         arguments, options = tuple(given["args"]), given["kwargs"]
         self._planned[call.id] = Planned(target.id, call.method, arguments, options, call.at, call.delay, self.now)
 

@@ -1,6 +1,5 @@
 """`GET, POST /v1/agents/<agent>/hooks/<name>`: webhooks, to the session that the hook's selector chooses."""
 
-import orjson
 from flask import Blueprint, Response, request
 
 from pumice.agents.context import new_id
@@ -15,6 +14,7 @@ from pumice.agents.deliveries import (
     select_session,
     verify,
 )
+from pumice.agents.json_text import dumps
 from pumice.agents.requests import Request
 from pumice.agents.spec import AgentSpec, Hook
 from pumice.sessions.accept import NewInteraction, temporary_session_id
@@ -64,7 +64,7 @@ def _receive(front: Front, spec: AgentSpec, hook: Hook, frozen: Request, call: C
         session_id=selected or temporary_session_id(),
         kind="hook",
         name=hook.name,
-        payload=orjson.dumps(frozen.encode()).decode(),
+        payload=dumps(frozen.encode()).decode(),
         body=frozen.body or None,
         dedupe=dedupe_key(hook, frozen, _header, call),
         unnamed=selected is None,

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import orjson
 from flask import Flask, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -11,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 
 from pumice.agents.failures import failure_of
+from pumice.agents.json_text import dumps
 from pumice.errors import (
     Internal,
     InvalidField,
@@ -41,7 +41,7 @@ log = get_logger("pumice.web")
 
 def problem_response(problem: Problem) -> Response:
     """The response for a problem."""
-    response = Response(orjson.dumps(problem.document()), problem.status, mimetype="application/problem+json")
+    response = Response(dumps(problem.document()), problem.status, mimetype="application/problem+json")
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(math.ceil(problem.retry_after), 1))
     if problem.status == 401:  # noqa: PLR2004

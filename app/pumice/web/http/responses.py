@@ -1,12 +1,11 @@
 """Waiting for an interaction and answering with what became of it."""
 
-import json
 import time
 from typing import Any
 
-import orjson
 from flask import Response, request
 
+from pumice.agents.json_text import dumps
 from pumice.agents.requests import asks_async, decode_response
 from pumice.agents.spec import AgentSpec
 from pumice.sessions.accept import Accepted, NewInteraction
@@ -18,18 +17,14 @@ from pumice.web.http.shortcuts import FinalResponse
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response."""
-    try:
-        body = orjson.dumps(value)
-    except TypeError:  # jsonb gives 1e300 back as an integer, which is longer than orjson writes them
-        body = json.dumps(value, separators=(",", ":")).encode()
-    return FinalResponse(body, status, headers, "application/json")
+    return FinalResponse(dumps(value), status, headers, "application/json")
 
 
 def accepted_response(interaction_id: str, session_id: str) -> Response:
     """202: accepted, and where to look for what becomes of it."""
     body = accepted_document(interaction_id, session_id)
     headers = {"Location": body["location"], "Retry-After": "1"}
-    return FinalResponse(orjson.dumps(body), 202, headers, "application/json")
+    return FinalResponse(dumps(body), 202, headers, "application/json")
 
 
 def prefers_async() -> bool:

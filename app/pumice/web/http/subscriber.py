@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import redis
 
+from pumice.agents.json_text import loads
 from pumice.logs import Outage, get_logger
 from pumice.messaging.events import front_channel, published, stream_key
 from pumice.messaging.redis_connection import connect
@@ -223,7 +223,7 @@ class Subscriber:
 
 def _decoded(data: bytes) -> Iterable[FinishedInteraction]:
     """The replies in a message; one that can't be read is left out: its waiter finds it in Postgres."""
-    for one in orjson.loads(data):
+    for one in loads(data):
         try:
             yield FinishedInteraction.decode(one)
         except Exception:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
-import orjson
 from simple_websocket import ConnectionClosed, Server
 from wsproto.events import TextMessage
 from wsproto.utilities import LocalProtocolError
 
+from pumice.agents.json_text import dumps
 from pumice.web.http.backlog import Backlog
 from pumice.web.http.writes import Writes
 from pumice.web.sockets.lean_server import Frames, Handshaken, count_bytes
@@ -57,7 +57,7 @@ class Connection:
 
     def queue_own(self, frame: dict[str, Any]) -> None:
         """Queue a frame of this socket only; never blocks."""
-        self._queue(None, orjson.dumps(frame))
+        self._queue(None, dumps(frame))
 
     def send_event(self, event_id: str, event: bytes) -> None:
         """Send a session event from the calling thread, which waits for the client. Raises `ConnectionClosed`."""
@@ -65,7 +65,7 @@ class Connection:
 
     def send_own(self, frame: dict[str, Any]) -> None:
         """Send a frame of this socket only, from the calling thread. Raises `ConnectionClosed`."""
-        self._send(None, orjson.dumps(frame))
+        self._send(None, dumps(frame))
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:

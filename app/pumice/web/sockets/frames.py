@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from pumice.agents.chats import chat_payload
 from pumice.agents.context import to_json
+from pumice.agents.json_text import JSONDecodeError, NumberTooLongError, loads
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Malformed
 
@@ -33,8 +32,11 @@ def read_frame(spec: AgentSpec, frame: str | bytes, *, secret: bool = False) -> 
     value: Any = frame
     if frame.lstrip()[:1] in {"{", "["}:
         try:
-            value = orjson.loads(frame)
-        except orjson.JSONDecodeError as error:
+            value = loads(frame)
+        except NumberTooLongError as error:
+            message = f"the frame is not JSON: {error}"
+            raise Malformed(message) from None
+        except JSONDecodeError as error:
             if frame.lstrip()[:2] in {'{"', "{}"}:
                 message = f"the frame is not JSON: {error.msg}"
                 raise Malformed(message, position=error.pos) from None

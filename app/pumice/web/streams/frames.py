@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import orjson
 from flask import Response, request
 
+from pumice.agents.json_text import dumps
 from pumice.web.http.front import Front
 
 PING = b": ping\n\n"
@@ -13,7 +13,7 @@ PING = b": ping\n\n"
 
 def frame(event_id: str, kind: str, event: dict[str, Any]) -> bytes:
     """One event, which holds its id as well."""
-    data = orjson.dumps({"eventId": event_id, **event})
+    data = dumps({"eventId": event_id, **event})
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event_id.encode(), kind.encode(), data)
 
 

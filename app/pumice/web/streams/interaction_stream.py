@@ -4,8 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.agents.states import Reason
 from pumice.errors import Problem
 from pumice.messaging.said import said_by
@@ -88,7 +87,7 @@ class InteractionStream:
         """A session event, if it is of this interaction."""
         if self._waiter.interaction_id.encode() not in event or said_by(event) is not None:
             return
-        document = orjson.loads(event)
+        document = loads(event)
         if document.get("interactionId") != self._waiter.interaction_id:
             return
         if document["type"] == "error" and document["error"].get("reasonCode") == Reason.MERGED:

@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.messaging.said import said_by
 from pumice.web.http.cursors import Cursor, own_id
 from pumice.web.http.event_log import UnusableCursorError
@@ -73,7 +72,7 @@ class _SessionStream:
         for event_id, event in events:
             self._sent = event_id
             if self._said.lets_through(event):
-                document = orjson.loads(event)
+                document = loads(event)
                 yield frame(event_id, document["type"], document)
 
     def _own(self, document: dict[str, Any]) -> bytes:

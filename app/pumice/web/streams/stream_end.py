@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.messaging.said import said_by
 from pumice.web.http.later import Later
 from pumice.web.http.waiting import Waiter, Waiters
@@ -71,7 +70,7 @@ class StreamEnds:
     def _note(self, event: bytes) -> bool:
         if (said := said_by(event)) is not None:
             return said not in self._open and said not in self._made_up
-        document = orjson.loads(event)
+        document = loads(event)
         interaction_id = document.get("interactionId", "")
         if interaction_id in self._made_up:
             return False

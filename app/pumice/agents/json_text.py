@@ -1,0 +1,73 @@
+"""JSON with whole numbers of any size: what authors and clients say comes through to the digit.
+
+orjson knows 64 bits; beyond, it reads a float and writes nothing. So a text with a number that long is read, and a
+value with one is written, by the standard library, which is slower and exact.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from pumice.errors import PumiceError
+
+LONG = re.compile(rb"[0-9]{19}")
+"""Digits from which on a whole number may be beyond 64 bits."""
+TOO_LONG = "Integer exceeds 64-bit range"
+"""What orjson says of a number that it can't write."""
+
+JSONDecodeError = orjson.JSONDecodeError
+
+
+class NumberTooLongError(PumiceError):
+    """A number has more digits than Python reads."""
+
+
+def loads(text: str | bytes) -> Any:
+    """Read JSON. Raises `JSONDecodeError`, and `NumberTooLongError` for a number of thousands of digits."""
+    data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    value = orjson.loads(text)
+    if LONG.search(data) is None:
+        return value
+    try:
+        return json.loads(data)
+    except RecursionError:
+        return value
+    except ValueError:
+        digits = sys.get_int_max_str_digits()
+        raise NumberTooLongError(f"a number has more than {digits} digits") from None
+
+
+def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int | None = None) -> bytes:
+    """Write JSON as UTF-8. Raises `TypeError` for what is not JSON."""
+    try:
+        return orjson.dumps(value, default, option)
+    except TypeError as error:
+        if str(error) != TOO_LONG:
+            raise
+
+    def simpler(one: Any) -> Any:
+        return json.loads(dumps(one, default))
+
+    _check_keys(value)
+    sort = bool((option or 0) & orjson.OPT_SORT_KEYS)
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, default=simpler, separators=(",", ":"), sort_keys=sort
+    )
+    return text.encode()
+
+
+def _check_keys(value: Any) -> None:
+    """Refuse keys that are no text, as orjson does; the standard library would change them."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if not isinstance(key, str):
+                message = "Dict key must be str"
+                raise TypeError(message)
+            _check_keys(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _check_keys(one)
