@@ -11,7 +11,7 @@ from pumice.agents.json_patch import MOST_PAIRS, PatchError, apply_patch, diff
 from tests.support.json_documents import DOCUMENTS, FEW, KEYS
 
 
-def text(document: Any) -> str:
+def text(document):
     return json.dumps(document)
 
 

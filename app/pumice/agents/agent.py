@@ -119,6 +119,14 @@ class Agent:
 
         self._turn.snapshot(checked_snapshot_name(name), note)
 
+    @classmethod
+    def redact(cls, document: dict[str, Any]) -> dict[str, Any] | None:
+        """Take personal data out of one line of an export: return what is left of it, or None to leave it out.
+
+        Lines are told apart by `document.get("type")`; the first one has none. See docs/export.md for what they hold.
+        """
+        return document
+
     def setup(self) -> Awaitable[None] | None:
         """Prepare a session, once in its life, before its first turn."""
 

@@ -9,8 +9,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, TypeAlias
 
 from pydantic import ValidationError
 
@@ -59,7 +59,7 @@ class SessionWriter:
         self._number += 1
         document = line.document()
         if self._redact is not None:
-            left = self._redact(document)
+            left = self._redacted(self._redact, document)
             if left is None and not isinstance(line, Header):
                 return b""
             document = _checked(type(line), left, self._number, "what redact() returned").document()
@@ -74,6 +74,12 @@ class SessionWriter:
         counts = {f"{kind}s": count for kind, count in self._counts.items()}
         return self._written(End(type="end", **counts, sha256=self._hash.hexdigest()).document())
 
+    def _redacted(self, redact: Redact, document: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return redact(document)
+        except BaseException as error:  # an author's code, which raises anything
+            raise BadSessionFile(self._number, f"redact() raised {type(error).__name__}") from error
+
     def _written(self, document: dict[str, Any]) -> bytes:
         if isinstance(point := document.get("point"), dict):
             document = {**document, "point": self._states.told(point)}
@@ -85,14 +91,14 @@ class SessionWriter:
         return written
 
 
-def read_session(stream: Iterable[bytes], agent_id: str | None = None) -> Iterator[tuple[int, Line]]:
+def read_session(stream: BinaryIO, agent_id: str | None = None) -> Iterator[tuple[int, Line]]:
     """The lines of a file with their numbers, counted from 1, each checked. States are whole.
 
     agent_id: whose session it must be. Raises `BadSessionFile`, which names the line.
     """
     reader = _Reader(agent_id)
     number = 0
-    for number, raw in enumerate(stream, 1):
+    for number, raw in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), 1):
         yield number, reader.line(number, raw)
     if not reader.ended:
         raise BadSessionFile(number + 1, "the file ends before its last line: it was cut off")
@@ -152,6 +158,8 @@ class _Reader:
             _check_format(document)
             return ""
         kind = document.get("type")
+        if kind == "error":
+            raise BadSessionFile(number, f"the export was not finished: {_short(document.get('detail'))}")
         if kind not in KINDS:
             raise BadSessionFile(number, f"type: must be one of {', '.join(KINDS)}, not {_short(kind)}")
         place = ORDER.index(kind)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
-from pumice.agents.messages import ROLES
 from pumice.agents.states import Kind, Status
 
 VERSION = 1
@@ -20,18 +19,6 @@ def _storable(text: str) -> str:
         raise ValueError("must not hold NUL characters")
     text.encode()
     return text
-
-
-def _known_role(role: str) -> str:
-    if role not in ROLES:
-        raise ValueError(f"must be one of {', '.join(ROLES)}")
-    return role
-
-
-def _known_kind(kind: str) -> str:
-    if kind != "restore" and kind not in list(Kind):
-        raise ValueError(f"must be restore or one of {', '.join(Kind)}")
-    return kind
 
 
 Text = Annotated[str, AfterValidator(_storable)]
@@ -64,7 +51,7 @@ class Stand(Line):
     """
 
     number: Number
-    state: dict[str, Json] | None = Field(None, exclude=True)  # only where the file tells it
+    state: dict[str, Json] | None = Field(default=None, exclude=True)  # only where the file tells it
     state_version: Count = 1
     code_version: Text | None = None
     conversation: Annotated[list[Span], Field(min_length=1)]
@@ -134,8 +121,8 @@ class StoredMessage(Line):
 
     type: Literal["message"]
     seq: Count
-    role: Annotated[Text, AfterValidator(_known_role)]
-    content: str | list[dict[str, Json]] | None
+    role: Text
+    content: Json
     data: dict[str, Json] | None = None
     interaction_id: Text
     created_at: AwareDatetime
@@ -146,7 +133,7 @@ class StoredInteraction(Line):
 
     type: Literal["interaction"]
     id: Text
-    kind: Annotated[Text, AfterValidator(_known_kind)]
+    kind: Kind
     name: Text | None = None
     payload: dict[str, Json]
     body: str | None = None
@@ -156,6 +143,7 @@ class StoredInteraction(Line):
     superseded_by: Text | None = None
     attempts: Annotated[int, Field(ge=0, le=32_767, strict=True)] = 0
     accepted_at: AwareDatetime
+    available_at: AwareDatetime | None = None
     scheduled_for: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None

@@ -172,6 +172,36 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             tag="chat",
         )
     },
+    "/v1/agents/{agent}/sessions/{session}/export": {
+        "get": Operation(
+            "exportSession",
+            "Write a session to a file, up to a point: JSON lines, as docs/export.md describes",
+            (*ONE, "at"),
+            None,
+            {"200": {"description": "The file", "content": {"application/x-ndjson": {"schema": _TEXT}}}},
+            (*MANAGING, 410),
+        )
+    },
+    "/v1/agents/{agent}/sessions/import": {
+        "post": Operation(
+            "importSession",
+            "Make a session of an exported file; everything in it or nothing",
+            ("agent", "importAs", "importAsSnake"),
+            {"required": True, "content": {"application/x-ndjson": {"schema": _TEXT}}},
+            _json("Session", "The new session", status=201),
+            (*WRITING, 408, 409),
+        )
+    },
+    "/v1/agents/{agent}/sessions/{session}/diff": {
+        "get": Operation(
+            "diffSession",
+            "Compare a session at two of its points",
+            (*ONE, "from", "to", "limit", "cursor"),
+            None,
+            _json("Difference", "What changed"),
+            (*MANAGING, 410),
+        )
+    },
     "/v1/agents/{agent}/sessions/{session}/stop": {
         "post": Operation(
             "stopSession",

@@ -50,6 +50,11 @@ PARAMETERS: dict[str, Schema] = {
     "status": _parameter("query", "status", {"enum": ["dead", "failed"]}, "Only these"),
     "kind": _parameter("query", "kind", {"enum": list(Kind)}, "Only these"),
     "name": _parameter("query", "name", _TEXT, "Only of this hook, job or method"),
+    "at": _parameter("query", "at", _TEXT, "A point: an interaction's id or a snapshot's name; now without it"),
+    "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
+    "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
+    "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
+    "importAsSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
     "limit": _parameter(
         "query", "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Page size"
     ),

@@ -218,6 +218,20 @@ SCHEMAS: dict[str, Schema] = {
         ("seq", "role", "content", "interactionId", "createdAt"),
     ),
     "MessagePage": _page("messages", "StoredMessage"),
+    "Difference": _object(
+        "What changed between two points",
+        {
+            "from": _TEXT,
+            "to": _or_null(_TEXT),
+            "state": {
+                "description": "RFC 6902: add, remove, replace, and move for a key that only changed its place",
+                "type": "array",
+                "items": _object("An operation", {"op": _TEXT, "path": _TEXT}),
+            },
+            "messages": {"type": "array", "items": ref("StoredMessage")},
+            "nextCursor": {**_or_null(_TEXT), "description": "`cursor` of the next page of messages"},
+        },
+    ),
     "Health": _object("The process lives", {"status": {"const": "ok"}}),
     "Readiness": _object(
         "The store answers",
