@@ -215,5 +215,5 @@ def test_repeated_chats(two):
 
 def test_what_is_scheduled_runs_in_production_s_order(two):
     two.both("hook", "plan")
-    two.rehearsal.session.advance(3)
+    two.rehearsal.session.advance(7)
     two.settle(7)

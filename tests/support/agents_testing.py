@@ -175,7 +175,7 @@ class Keeper(Agent):
 
     @hook("plan", session=query("session"), respond="accepted")
     def plan(self, request):
-        for place, delay in enumerate((2.4, 0.8, 0, 0.8, 1.6)):
+        for place, delay in enumerate((6, 2, 0, 2, 4)):  # a worker late by a step would take them as they were accepted
             self.schedule(delay, "planned", place, {"b": place, "a": [1.5]})
         self.call(self.session_id, "planned", "called", {})
 

@@ -89,9 +89,10 @@ class Checked(Agent):
         await asyncio.sleep(seconds)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    async def dwell(self, seconds: float) -> None:
-        gates().reach("dwell")
-        await asyncio.sleep(seconds)
+    async def dwell(self, name: str) -> None:
+        gates().reach(name)
+        while not gates().is_open(name):  # noqa: ASYNC110 (the event is a file)
+            await asyncio.sleep(1)
 
     def reply(self, messages: Any) -> str:
         number, ledger, gate = list(messages)[-1].content.split(" ")  # the whole history, which is read for that

@@ -71,10 +71,10 @@ class EventLoop:
             self._loop.call_soon_threadsafe(self._give_sign)
         return 0.0
 
-    def excuse(self, now: float) -> None:
-        """Count from `now`: the whole process stood still, so the loop could give no sign."""
+    def excuse(self, seconds: float, now: float) -> None:
+        """Leave so many seconds up to `now` out: the whole process stood still, so the loop could give no sign."""
         if self._asked is not None:
-            self._asked = now
+            self._asked = min(self._asked + seconds, now)
 
     def _give_sign(self) -> None:
         self._asked = None

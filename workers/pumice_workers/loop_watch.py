@@ -17,8 +17,8 @@ from pumice_workers.wake_runner import WakeRunner
 
 BLOCKED = 1.0
 """Seconds without a sign of life after which the loop counts as blocked."""
-PASS_ON = 2.0
-"""Seconds between two times that sessions are passed on while it stays blocked."""
+PASS_ON = 0.5
+"""Seconds between two times that sessions are passed on while it stays blocked; some of them come back."""
 
 log = get_logger("pumice.watch")
 
@@ -37,8 +37,9 @@ class LoopWatch:
 
     def look(self, now: float, count: Callable[[str], None], start_anew: Callable[[str], None]) -> None:
         """Look once. `count` counts an event by its name, `start_anew` replaces the process, for a reason."""
-        if now - self._looked > BLOCKED:
-            self._loop.excuse(now)
+        since = now - self._looked
+        if since > BLOCKED:
+            self._loop.excuse(since - BLOCKED / 2, now)
         self._looked = now
         blocked = self._loop.blocked_for(now, busy=bool(self._runner.runs.agents_on_loop))
         if blocked < BLOCKED:

@@ -1,18 +1,24 @@
 """`pumice sessions`: what agents' sessions hold."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pumice.cli.failing import Failed
+from pumice.cli.history import COMMANDS, at_option, open_store
 from pumice.cli.instance import instance_option, settings_of
 from pumice.cli.output import clean, json_option, print_json, print_table
 
 
 @click.group()
 def sessions() -> None:
-    """Sessions: list them, show one, read its messages."""
+    """Sessions: list them, show one, read its messages; name, restore and fork its points."""
+
+
+for _command in COMMANDS:
+    sessions.add_command(_command)
 
 
 @sessions.command(name="list")
@@ -38,11 +44,15 @@ def list_(agent: str, after: str, limit: int, data_dir: Path, *, as_json: bool) 
 @sessions.command()
 @click.argument("agent")
 @click.argument("session")
+@at_option
 @json_option
 @instance_option
-def show(agent: str, session: str, data_dir: Path, *, as_json: bool) -> None:
+def show(agent: str, session: str, at: str | None, data_dir: Path, *, as_json: bool) -> None:
     """Show a session: its state, metadata and times."""
     document = _document(agent, _found(_engine(data_dir), agent, session))
+    if at is not None:
+        with open_store(data_dir) as store:
+            document |= _at(store, agent, session, at)
     if as_json:
         print_json(document)
         return
@@ -59,15 +69,26 @@ def show(agent: str, session: str, data_dir: Path, *, as_json: bool) -> None:
 @click.argument("session")
 @click.option("--after", default=-1, help="Only messages after this number.")
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1), help="The most to print.")
+@at_option
 @json_option
 @instance_option
-def messages(agent: str, session: str, after: int, limit: int, data_dir: Path, *, as_json: bool) -> None:
+def messages(  # noqa: PLR0913 (click passes each option by name)
+    agent: str, session: str, after: int, limit: int, at: str | None, data_dir: Path, *, as_json: bool
+) -> None:
     """Print a session's conversation, oldest first."""
+    from pumice.sessions.conversation import read_after
+    from pumice.sessions.points import resolve
     from pumice.sessions.queries import list_messages
 
     engine = _engine(data_dir)
     _found(engine, agent, session)
-    rows = list_messages(engine, agent, session, after=after, limit=limit)
+    rows: Any
+    if at is None:
+        rows = list_messages(engine, agent, session, after=after, limit=limit)
+    else:
+        with open_store(data_dir) as store:
+            point = resolve(store, agent, session, at, read=False)
+            rows = read_after(store, agent, point.session_id, point.parts, after=after, limit=limit)
     if as_json:
         print_json([{"seq": r.seq, "role": r.role, "content": r.content, "createdAt": r.created_at} for r in rows])
         return
@@ -105,6 +126,18 @@ def _document(agent: str, row: Any) -> dict[str, Any]:
         "updatedAt": row.updated_at,
         "metadata": row.metadata,
         "state": current_state(row),
+    }
+
+
+def _at(store: Any, agent: str, session: str, at: str) -> dict[str, Any]:
+    from pumice.sessions.points import resolve
+
+    point = resolve(store, agent, session, at)
+    return {
+        "version": point.point,
+        "messageCount": point.messages,
+        "state": None if point.state is None else json.loads(point.state),
+        "at": point.interaction_id,
     }
 
 

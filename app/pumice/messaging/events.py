@@ -3,11 +3,12 @@
 Keys and channels, all under `pumice:`
 - stream `pumice:events:<agent>:<session>`: a session's newest events, field `e` (JSON). It exists only while somebody
   has been watching; others' events are not kept. An event's id is its stream id.
-- channel of the same name: `<id> <JSON>` of each event, as it is added.
+- channel of the same name: `<id> <JSON>` of each event, as it is added; those added together on lines of one message.
 - channel `pumice:front:<front id>`: a JSON list of finished interactions that a front waits for.
 - channel `pumice:control`: JSON orders to workers (`cancel`) and fronts (`keys`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,16 +29,28 @@ LARGEST = 32_000_000
 """Bytes of one event or reply at the most: a whole reply may be longer than what a turn sends at a time."""
 
 PUBLISH_SCRIPT = """
+local added = {}
 for i, stream in ipairs(KEYS) do
-  local event = ARGV[i + 2]
-  if redis.call('EXISTS', stream) == 1 or redis.call('PUBSUB', 'NUMSUB', stream)[2] > 0 then
-    local id = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[1], '*', 'e', event)
+  local event, lines = ARGV[i + 2], added[stream]
+  if lines == nil then
+    lines = (redis.call('EXISTS', stream) == 1 or redis.call('PUBSUB', 'NUMSUB', stream)[2] > 0) and {}
+    added[stream] = lines
+  end
+  if lines then
+    lines[#lines + 1] = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[1], '*', 'e', event) .. ' ' .. event
+  end
+end
+for stream, lines in pairs(added) do
+  if lines then
     redis.call('PEXPIRE', stream, ARGV[2])
-    redis.call('PUBLISH', stream, id .. ' ' .. event)
+    redis.call('PUBLISH', stream, table.concat(lines, '\\n'))
   end
 end
 """
-"""Keeps and publishes one event per key for sessions that are watched; does nothing for the others."""
+"""Keeps and publishes one event per key for sessions that are watched; does nothing for the others.
+
+The events of one session travel as one message: what the user said, the reply and the end cost a front one read.
+"""
 
 OPEN_SCRIPT = """
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', 'open', '') end
@@ -46,6 +59,13 @@ local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 return last[1][1]
 """
 """Makes sure that a session's events are kept from now on; returns the newest event's id."""
+
+
+def published(message: bytes) -> Iterator[tuple[str, bytes]]:
+    """The events in a message of a session's channel, each with its id. JSON holds no line ends."""
+    for line in message.split(b"\n"):
+        event_id, _, event = line.partition(b" ")
+        yield event_id.decode(), event
 
 
 def stream_key(agent_id: str, session_id: str) -> str:

@@ -101,4 +101,25 @@ SHARE = (
     ),
 )
 
-ROWS = (*ENDS, *SHARE)
+WATCH = (
+    Mutation(
+        proves="sharing",
+        file="workers/pumice_workers/loop_watch.py",
+        old="""            self._loop.excuse(since - BLOCKED / 2, now)
+""",
+        new="""            self._loop.excuse(since, now)
+""",
+        tests=("tests/unit/test_loop_watch.py::test_a_watcher_that_is_often_late_still_sees_it",),
+    ),
+    Mutation(
+        proves="sharing",
+        file="workers/pumice_workers/loop_watch.py",
+        old="""            self._loop.excuse(since - BLOCKED / 2, now)
+""",
+        new="""            pass
+""",
+        tests=("tests/unit/test_loop_watch.py::test_a_process_that_stood_still_blames_nobody",),
+    ),
+)
+
+ROWS = (*ENDS, *SHARE, *WATCH)

@@ -15,7 +15,7 @@ import orjson
 import redis
 
 from pumice.logs import Outage, get_logger
-from pumice.messaging.events import front_channel, stream_key
+from pumice.messaging.events import front_channel, published, stream_key
 from pumice.messaging.redis_connection import connect
 from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
@@ -173,10 +173,10 @@ class Subscriber:
         elif kind == "message" and channel is None:
             self._unsubscribe(name)
         elif kind == "message" and channel is not None:
-            event_id, _, event = message["data"].partition(b" ")
-            for watch in list(channel.watches):
-                if not watch.push(event_id.decode(), event):
-                    self.forget(watch)
+            for event_id, event in published(message["data"]):
+                for watch in list(channel.watches):
+                    if not watch.push(event_id, event):
+                        self.forget(watch)
 
     def _begin(self) -> None:
         """On a new connection: subscribe to everything, and have what was missed read."""
