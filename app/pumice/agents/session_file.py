@@ -8,13 +8,13 @@ cut off or changed is noticed.
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import ValidationError
 
-from pumice.agents.json_patch import PatchError, apply_patch, diff
+from pumice.agents.exact_json import from_text, to_text
+from pumice.agents.json_patch import PatchError
 from pumice.agents.session_lines import (
     KINDS,
     VERSION,
@@ -28,6 +28,7 @@ from pumice.agents.session_lines import (
     StoredInteraction,
     StoredMessage,
 )
+from pumice.agents.told_states import LastState
 from pumice.errors import BadSessionFile
 
 Redact: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -35,10 +36,15 @@ Redact: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 LONGEST_LINE = 64_000_000
 """Bytes of one line: an interaction may carry a body of 10 MB in base64, and a state."""
-SMALL_STATE = 512
-"""Characters of a state up to which it is written in full."""
 ORDER = ["", *KINDS]
 SHOWN = 80
+
+
+class LineReader(Protocol):
+    """What lines are read from: a file, or what stands for one."""
+
+    def readline(self, size: int, /) -> bytes:
+        """The next line, or as much of it as `size` bytes; nothing at the end."""
 
 
 class SessionWriter:
@@ -48,7 +54,7 @@ class SessionWriter:
         self._redact = redact
         self._hash = hashlib.sha256()
         self._counts = dict.fromkeys(("snapshot", "message", "interaction"), 0)
-        self._states = _LastState()
+        self._states = LastState()
         self._number = 0
 
     def line(self, line: Line) -> bytes:
@@ -91,7 +97,7 @@ class SessionWriter:
         return written
 
 
-def read_session(stream: BinaryIO, agent_id: str | None = None) -> Iterator[tuple[int, Line]]:
+def read_session(stream: LineReader, agent_id: str | None = None) -> Iterator[tuple[int, Line]]:
     """The lines of a file with their numbers, counted from 1, each checked. States are whole.
 
     agent_id: whose session it must be. Raises `BadSessionFile`, which names the line.
@@ -102,19 +108,6 @@ def read_session(stream: BinaryIO, agent_id: str | None = None) -> Iterator[tupl
         yield number, reader.line(number, raw)
     if not reader.ended:
         raise BadSessionFile(number + 1, "the file ends before its last line: it was cut off")
-
-
-def to_text(value: Any) -> str:
-    """A value as JSON text, on one line. Raises `ValueError` for what JSON can't hold."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def from_text(text: str | bytes) -> Any:
-    """The value of a JSON text; whole numbers of any size are exact. Raises `ValueError`."""
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def decode_body(line: StoredInteraction) -> bytes | None:
@@ -132,7 +125,7 @@ class _Reader:
         self.ended = False
         self._agent_id = agent_id
         self._hash = hashlib.sha256()
-        self._states = _LastState()
+        self._states = LastState()
         self._place = 0
         self._counts = dict.fromkeys(KINDS, 0)
         self._known: set[tuple[str, str]] = set()
@@ -210,41 +203,6 @@ class _Reader:
         self.ended = True
 
 
-class _LastState:
-    """The last state that a file told: the next one is written as its difference from it, where that is shorter."""
-
-    def __init__(self) -> None:
-        self._value: Any = None
-        self._text: str | None = None
-
-    def told(self, point: dict[str, Any]) -> dict[str, Any]:
-        """A point as it is written."""
-        if "state" not in point:
-            return point
-        state, before, known = point["state"], self._value, self._text
-        text = to_text(state)
-        self._value, self._text = state, text
-        if known is None or (len(text) <= SMALL_STATE and text != known):
-            return point
-        patch = [] if text == known else diff(before, state)
-        if len(patch) and len(to_text(patch)) >= len(text):
-            return point
-        return {("statePatch" if key == "state" else key): (patch if key == "state" else point[key]) for key in point}
-
-    def read(self, point: dict[str, Any]) -> dict[str, Any]:
-        """A point with its state. Raises `PatchError`."""
-        if "statePatch" in point:
-            patch = point["statePatch"]
-            if not isinstance(patch, list):
-                raise PatchError("must be a list of operations")
-            state = apply_patch(self._value, patch)
-            point = {("state" if key == "statePatch" else key): point[key] for key in point if key != "state"}
-            point["state"] = state
-        if "state" in point:
-            self._value = point["state"]
-        return point
-
-
 def _check_format(document: dict[str, Any]) -> None:
     """Raise `BadSessionFile` unless the first line says that this is a file of this format and of a known version."""
     if document.get("pumice") != "session":
@@ -286,10 +244,6 @@ def _twice(name: str) -> str:
 def _short(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 __all__ = [

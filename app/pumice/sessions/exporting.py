@@ -41,17 +41,21 @@ class Export:
         self._key = {"agent": agent_id, "session": self._point.session_id, "point": self._point.point}
 
     def lines(self) -> Iterator[bytes]:
-        """The file, in pieces of one line or more.
-
-        When it can't be finished its last line says so (`"type": "error"`), and it can't be imported.
-        Raises `BadSessionFile` for what `redact` makes of the first line.
-        """
+        """The file, line by line. Raises `BadSessionFile` for what `redact` spoils, and `StoreAwayError`."""
         yield self._writer.line(self._header())
+        yield from filter(None, map(self._writer.line, self._all()))
+        yield self._writer.end()
+
+    def lines_or_error(self) -> Iterator[bytes]:
+        """The file for a client that has been promised one: when it can't be finished, its last line says so.
+
+        That line has `"type": "error"`, and such a file can't be imported. Raises `BadSessionFile` for what `redact`
+        makes of the first line, before which nothing was promised.
+        """
+        lines = self.lines()
+        yield next(lines)
         try:
-            for line in self._all():
-                if piece := self._writer.line(line):
-                    yield piece
-            yield self._writer.end()
+            yield from lines
         except BadSessionFile as problem:
             yield to_text({"type": "error", "detail": str(problem)}).encode() + b"\n"
 

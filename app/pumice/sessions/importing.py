@@ -7,24 +7,27 @@ it had from them are its own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from pumice.agents.context import new_id
-from pumice.agents.names import is_temporary_id
+from pumice.agents.names import checked_session_id, is_temporary_id
 from pumice.agents.session_file import (
     End,
     Header,
     Line,
+    LineReader,
     Metadata,
     Snapshot,
     Stand,
     StoredInteraction,
     StoredMessage,
     decode_body,
+    read_session,
     to_text,
 )
 from pumice.agents.states import REASONS, Reason, Status
-from pumice.errors import BadSessionFile, Conflict
+from pumice.errors import BadSessionFile, Conflict, InvalidField
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.conversation import OWN
 from pumice.sessions.deltas import SAME, encode
@@ -48,13 +51,22 @@ class Imported:
     interactions: int
 
 
-def import_session(
+def import_file(store: StoreConnection, agent_id: str, session_id: str | None, file: LineReader) -> Imported:
+    """Make a session of an exported file. session_id: what it is to be called; as in the file without it.
+
+    Raises `BadSessionFile`, which names the line, `Conflict` for an id that is taken, `StoreAwayError`.
+    """
+    lines = read_session(file, agent_id)
+    first = next(lines, None)
+    if first is None or not isinstance(first[1], Header):
+        raise BadSessionFile
+    return _import_lines(store, agent_id, _chosen_id(session_id, first[1]), chain([first], lines))
+
+
+def _import_lines(
     store: StoreConnection, agent_id: str, session_id: str, lines: Iterable[tuple[int, Line]]
 ) -> Imported:
-    """Make a session of the lines of a file, which were checked as they were read.
-
-    Raises `Conflict` for an id that is taken, `BadSessionFile`, `StoreAwayError`.
-    """
+    """Make a session of the lines of a file, which are checked as they are read. Raises as `import_file` does."""
     with store.transaction() as transaction:
         made = _Import(transaction, agent_id, session_id)
         for number, line in lines:
@@ -206,16 +218,16 @@ class _Import:
         self._batch = _Batch(batch.statement)
 
 
-def import_id(session_id: str | None, header: Header) -> str:
-    """The id that the imported session gets: the one that was asked for, else the file's.
-
-    Raises `BadSessionFile` for a file's id of a temporary session: such sessions go away.
-    """
+def _chosen_id(session_id: str | None, header: Header) -> str:
+    """The id that was asked for, else the file's. Raises `BadSessionFile` for one that no session can get."""
     if session_id is not None:
         return session_id
     if is_temporary_id(header.session_id):
         raise BadSessionFile(1, "sessionId: is a temporary session's; name another with ?sessionId= or --session")
-    return header.session_id
+    try:
+        return checked_session_id(header.session_id)
+    except InvalidField as problem:
+        raise BadSessionFile(1, str(problem)) from None
 
 
 def _stands(point: Stand) -> dict[str, Any]:

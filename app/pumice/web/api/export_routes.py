@@ -6,26 +6,23 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from pumice.agents.agent import Agent
 from pumice.agents.names import checked_session_id, is_temporary_id
-from pumice.agents.session_file import Header, Redact, read_session
-from pumice.agents.spec import AgentSpec
-from pumice.errors import BadSessionFile, InvalidField, Malformed, Overloaded, UnsupportedMedia
+from pumice.agents.redaction import redaction_of
+from pumice.errors import InvalidField, Malformed, Overloaded, UnsupportedMedia
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.exporting import Export
-from pumice.sessions.importing import import_id, import_session
+from pumice.sessions.importing import import_file
 from pumice.web.api import sessions as session_routes
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import either
 from pumice.web.http.responses import json_response
 
-T = TypeVar("T")
 NDJSON = "application/x-ndjson"
 TAKEN = {"", NDJSON, "application/jsonl", "application/octet-stream"}
 PIECE = 65_536
@@ -41,8 +38,8 @@ def export_blueprint(front: Front) -> Blueprint:
     @blueprint.get("/<session_id>/export")
     def export(agent_id: str, session_id: str) -> Response:
         spec = session_routes.authorised(front, agent_id)
-        found = Export(front.connections.borrow, spec.id, session_id, given_point("at"), redaction(spec))
-        lines = found.lines()
+        found = Export(front.connections.borrow, spec.id, session_id, given_point("at"), redaction_of(spec.cls))
+        lines = found.lines_or_error()
         first = next(lines)
         name = quote(f"{session_id}.jsonl", safe="")
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
@@ -56,17 +53,12 @@ def export_blueprint(front: Front) -> Blueprint:
             raise UnsupportedMedia(f"The body must be an exported session: {NDJSON}, without a content encoding.")
         with _place(places), tempfile.TemporaryFile() as file:
             _spool(request.environ, file, front.settings.import_limit)
-            session_id = _imported(front, spec, wanted, file)
+            with closing(StoreConnection(front.settings)) as store:  # one of its own: others wait for those of requests
+                session_id = import_file(store, spec.id, wanted, _Yielding(file)).session_id
         location = {"Location": f"/v1/agents/{spec.id}/sessions/{quote(session_id, safe='')}"}
         return json_response(session_routes.read_session(front, spec, session_id), 201, location)
 
     return blueprint
-
-
-def redaction(spec: AgentSpec) -> Redact | None:
-    """What the agent leaves of an export's lines; None when its author did not write a `redact`."""
-    written = getattr(spec.cls.redact, "__func__", None) is not getattr(Agent.redact, "__func__", None)
-    return spec.cls.redact if written else None
 
 
 def given_point(name: str) -> str | None:
@@ -85,17 +77,6 @@ def _wanted_id() -> str | None:
     if is_temporary_id(session_id):
         raise InvalidField("sessionId", "is a temporary session's")
     return session_id
-
-
-def _imported(front: Front, spec: AgentSpec, wanted: str | None, file: BinaryIO) -> str:
-    """Import a file on a connection of its own: it may take longer than requests wait for one."""
-    lines = read_session(file, spec.id)
-    first = next(lines, None)
-    if first is None or not isinstance(first[1], Header):
-        raise BadSessionFile
-    session_id = import_id(wanted, first[1])
-    with closing(StoreConnection(front.settings)) as store:
-        return import_session(store, spec.id, session_id, _yielding(chain([first], lines))).session_id
 
 
 @contextmanager
@@ -140,8 +121,13 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(waiting)
 
 
-def _yielding(items: Iterable[T]) -> Iterator[T]:
-    """The same items; between two of them others have their turn."""
-    for item in items:
-        yield item
+class _Yielding:
+    """A file whose lines are read one by one; between two of them others have their turn."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readline(self, size: int, /) -> bytes:
+        """The next line, or as much of it as `size` bytes."""
         time.sleep(0)
+        return self._file.readline(size)
