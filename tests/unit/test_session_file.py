@@ -140,7 +140,8 @@ def test_an_empty_file_is_refused():
         ([*written(lines())[:2], b"{\n"], "line 3: is not JSON"),
         ([*written(lines())[:2], b'{"type": NaN}\n'], "line 3: is not JSON: NaN is not JSON"),
         ([*written(lines())[:2], b"[]\n"], "line 3: must be a JSON object"),
-        ([*written(lines())[:2], b"\xff\n"], "line 3: is not JSON"),
+        ([*written(lines())[:2], b"\xff\n"], "line 3: is not valid Unicode"),
+        ([*written(lines())[:2], b'{"type": "\\ud800"}\n'], "line 3: is not valid Unicode: surrogates not allowed"),
         ([*written(lines())[:2], b"[" * 200_000 + b"\n"], "line 3: is not JSON: it is nested too deeply"),
     ],
 )

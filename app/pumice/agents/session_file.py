@@ -217,6 +217,10 @@ def _object(number: int, raw: bytes) -> dict[str, Any]:
         raise BadSessionFile(number, "it has no line break at its end: the file was cut off")
     try:
         document = from_text(raw.decode())
+        if b"\\u" in raw:
+            to_text(document).encode()  # raises for half a surrogate pair
+    except UnicodeError as error:
+        raise BadSessionFile(number, f"is not valid Unicode: {error.reason}") from None  # type: ignore[attr-defined]
     except ValueError as error:
         raise BadSessionFile(number, f"is not JSON: {error}") from None
     if not isinstance(document, dict):

@@ -1,9 +1,9 @@
 """The lines of an exported session, as their own models: what each may hold. See docs/export.md for the format."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from pumice.agents.states import Kind, Status
@@ -25,7 +25,8 @@ Text = Annotated[str, AfterValidator(_storable)]
 Number = Annotated[int, Field(ge=0, le=WHOLE, strict=True)]
 Count = Annotated[int, Field(ge=0, le=COUNTED, strict=True)]
 Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
-Json = JsonValue
+Json: TypeAlias = Any
+"""Any JSON value. What was read is one; what `redact` returned shows when it is written."""
 
 
 class Line(BaseModel):

@@ -6,7 +6,7 @@ from pumice.agents.exact_json import to_text
 from pumice.agents.json_patch import PatchError, apply_patch, diff
 
 SMALL_STATE = 512
-"""Characters of a state up to which it is written in full."""
+"""Characters of a state up to which the next one is written in full, unless it is the same."""
 
 
 class LastState:
@@ -14,21 +14,23 @@ class LastState:
 
     def __init__(self) -> None:
         self._value: Any = None
-        self._text: str | None = None
+        self._size: int | None = None
 
     def told(self, point: dict[str, Any]) -> dict[str, Any]:
         """A point as it is written."""
         if "state" not in point:
             return point
-        state, before, known = point["state"], self._value, self._text
-        text = to_text(state)
-        self._value, self._text = state, text
-        if known is None or (len(text) <= SMALL_STATE and text != known):
-            return point
-        patch = [] if text == known else diff(before, state)
-        if len(patch) and len(to_text(patch)) >= len(text):
-            return point
-        return {("statePatch" if key == "state" else key): (patch if key == "state" else point[key]) for key in point}
+        state, before = point["state"], self._value
+        self._value = state
+        if self._size is not None:
+            patch = diff(before, state)
+            if not patch or (self._size > SMALL_STATE and len(to_text(patch)) < self._size):
+                return {
+                    ("statePatch" if key == "state" else key): (patch if key == "state" else value)
+                    for key, value in point.items()
+                }
+        self._size = len(to_text(state))
+        return point
 
     def read(self, point: dict[str, Any]) -> dict[str, Any]:
         """A point with its state. Raises `PatchError`."""

@@ -45,7 +45,7 @@ class SessionFile:
         """The conversation at a point."""
         spans = [] if stand is None else stand.conversation
         found = (one for one in self.messages if any(first <= one.seq < stop for first, stop in spans))
-        return [Message(one.role, one.content, one.data) for one in found]  # type: ignore[arg-type]
+        return [Message(one.role, one.content, one.data) for one in found]
 
     @property
     def ended(self) -> datetime:

@@ -108,7 +108,7 @@ def _spool(environ: dict[str, object], file: BinaryIO, limit: int) -> None:
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in pieces worth sending. Between two of them others have their turn."""
+    """The lines in pieces worth sending. Between two lines others have their turn."""
     waiting: list[bytes] = []
     size = 0
     for line in lines:
@@ -117,7 +117,7 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         if size >= PIECE:
             yield b"".join(waiting)
             waiting, size = [], 0
-            time.sleep(0)
+        time.sleep(0)
     yield b"".join(waiting)
 
 
