@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from pumice.agents.session_file import Header, StoredInteraction, StoredMessage, read_session
+from tests.integration.conftest import AGENTS
 from tests.support.client import AgentClient, new_session
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack
 
 NDJSON = {"content-type": "application/x-ndjson"}
 COMMANDS = ("set a 1", "grow b 30000", "set c 3", "fail", "snapshot here", "set a 4")
@@ -211,6 +212,17 @@ def test_a_file_larger_than_a_body_may_be_is_imported(notebook, session):
     end |= {"interactions": end["interactions"] + 1, "sha256": hashlib.sha256(large + line).hexdigest()}
     copy = imported(notebook, large + line + json.dumps(end).encode() + b"\n")
     assert len(notebook.interactions(copy)) == len(COMMANDS) + 1
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_file_beyond_the_limit_is_refused(stack, notebook, session, announced):
+    content = export(notebook, session)
+    with running_stack({**stack.environ, "IMPORT_LIMIT": "2000"}, AGENTS) as small:
+        client = small.agent("notebook")
+        body = content if announced else iter([content[:500], content[500:]])
+        answer = client.sessions("/import", "POST", content=body, headers=NDJSON, params={"sessionId": "s-large"})
+        assert (answer.status_code, answer.json()["type"]) == (413, "urn:pumice:problem:too-large")
+        assert not client.exists("s-large")
 
 
 def test_redact_sees_every_line_of_an_export(clinic):
