@@ -58,6 +58,19 @@ class SerializationError(PumiceError):
         super().__init__(f"{field} can't be stored as JSON: {why}")
 
 
+class StoredStateError(PumiceError):
+    """A session's stored state can't be loaded. Its row is left as it is, and its work waits.
+
+    pause: seconds after which it is tried again.
+    """
+
+    def __init__(self, field: str, why: str, pause: float = 30.0) -> None:
+        self.field = field
+        self.why = why
+        self.pause = pause
+        super().__init__(f"the stored state can't be loaded: {field}: {why}")
+
+
 class SnapshotExistsError(PumiceError):
     """The session has a snapshot of that name already: nothing of the turn was saved."""
 

@@ -62,7 +62,8 @@ def test_a_backslash_is_no_nul():
 def test_a_stored_state_that_does_not_fit_is_named():
     outcome = bench(Keeper, state='{"scores": ["x"]}').call("keep", "ratio")
     assert outcome.failure is not None
-    assert outcome.failure.message.startswith("state.scores.0")
+    assert (outcome.status, outcome.failure.code, outcome.failure.attempt) == ("retry", "state-invalid", 0)
+    assert outcome.failure.message.startswith("the stored state can't be loaded: state.scores.0: ")
 
 
 class Answers(Agent):

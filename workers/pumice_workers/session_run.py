@@ -181,7 +181,7 @@ class SessionRun:
             outcome.calls = []
         turn = EndedTurn(outcome, now - self._woken, now - self._started, point, effects)
         spec = self.live.spec
-        return SessionCommit(self.lease, version, last, [turn], self._keep, spec.code_version)
+        return SessionCommit(self.lease, version, last, [turn], self._keep, spec.code_version, spec.cls.state_version)
 
     def run_as(self, task: "asyncio.Task[None] | None") -> None:
         """Note the task that runs the session on the event loop."""

@@ -21,6 +21,7 @@ class Agent:
     instructions: the model's instructions.
     history: how many of the newest messages `self.messages` and `reply` see.
     history_points: how many of a session's newest points are kept; 0 keeps none, None as many as HISTORY_POINTS says.
+    state_version: the version of `State`; raise it, and say in `migrate_state` what becomes of older ones.
     on_busy: what a chat does while another is waiting or running: "queue", "reject", "interrupt", "latest", "merge".
     require_session_token: whether a public key reaches only sessions that a signed session token names.
     roles: what roles the messages of a public key may have; a secret key's may have any.
@@ -36,6 +37,7 @@ class Agent:
     instructions: ClassVar[str] = ""
     history: ClassVar[int] = 100
     history_points: ClassVar[int | None] = None
+    state_version: ClassVar[int] = 1
     on_busy: ClassVar[Literal["queue", "reject", "interrupt", "latest", "merge"]] = "queue"
     require_session_token: ClassVar[bool] = False
     roles: ClassVar[AbstractSet[str]] = frozenset({"user"})
@@ -126,6 +128,14 @@ class Agent:
         Lines are told apart by `document.get("type")`; the first one has none. See docs/export.md for what they hold.
         """
         return document
+
+    @classmethod
+    def migrate_state(cls, state: dict[str, Any], from_version: int) -> dict[str, Any]:  # noqa: ARG003 (for authors)
+        """What becomes of a stored state of an older version; called before its session's next turn.
+
+        It has its fields as JSON has them. What it returns must fit `State`.
+        """
+        return state
 
     def setup(self) -> Awaitable[None] | None:
         """Prepare a session, once in its life, before its first turn."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pumice.agents.declare import Policy, Retry
 from pumice.agents.states import FailureCode
-from pumice.errors import Problem, SerializationError, StoreAwayError
+from pumice.errors import Problem, SerializationError, StoreAwayError, StoredStateError
 
 T = TypeVar("T")
 MESSAGE_LIMIT = 2_000
@@ -101,7 +101,7 @@ def failure_of(
     text = _told(lambda: "".join(traceback.format_exception(error)), _bare_traceback(error))
     status, after = _judge(error, policy, attempt - crashes)
     problem = _told(error.document, None) if issubclass(cls, Problem) and isinstance(error, Problem) else None
-    blocking = issubclass(cls, StoreAwayError) or (policy is not None and policy.blocking)
+    blocking = issubclass(cls, StoreAwayError | StoredStateError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
     return Failure(status, kind, message, text, attempt, _code(cls, timed_out=timed_out), after, blocking, problem)
 
@@ -129,6 +129,8 @@ def backoff(policy: Policy, attempt: int) -> float:
 def _code(cls: type[BaseException], *, timed_out: bool) -> FailureCode:
     if timed_out:
         return FailureCode.TIMEOUT
+    if issubclass(cls, StoredStateError):
+        return FailureCode.STATE
     return FailureCode.SERIALIZATION if issubclass(cls, SerializationError) else FailureCode.HANDLER
 
 
@@ -136,6 +138,8 @@ def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[s
     cls = type(error)  # an error's own `__class__` may be anything
     if issubclass(cls, StoreAwayError):  # no fault of the handler's
         return "retry", STORE_PAUSE
+    if isinstance(error, StoredStateError):
+        return "retry", error.pause
     if policy is None:
         return "failed", 0.0
     if issubclass(cls, Retry):

@@ -1,25 +1,23 @@
 """A session in memory: its last good state, its history, and the turn that is running on it."""
 
-import json
-import re
-from typing import Any, Never
-
-from pydantic import ValidationError
+from typing import Any
 
 from pumice.agents.agent import Agent
 from pumice.agents.context import History, TurnContext
 from pumice.agents.spec import AgentSpec
-from pumice.errors import SerializationError
-
-NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-"""An escaped NUL character in JSON text, and not an escaped backslash followed by u0000."""
+from pumice.agents.state_text import load_state, read_back, with_unknown, write_state
 
 
 class LiveSession:
     """A session in memory: its last good state, its history, and the turn that is running on it."""
 
-    def __init__(self, spec: AgentSpec, session_id: str, state: str | None, history: History) -> None:
+    def __init__(
+        self, spec: AgentSpec, session_id: str, state: str | None, history: History, *, state_version: int | None = None
+    ) -> None:
+        """`state`: as it is stored, of `state_version`, by default the class's."""
         self.spec = spec
+        self._version = spec.cls.state_version if state_version is None else state_version
+        self._unknown: dict[str, Any] = {}
         self.session_id = session_id
         self.state = state
         self.history = history
@@ -35,13 +33,11 @@ class LiveSession:
     def activate(self, turn: TurnContext) -> Agent:
         """An instance on the last good state.
 
-        Raises `SerializationError` when the stored state does not fit the class.
+        Raises `StoredStateError` when the stored state does not fit the class.
         """
         cls = self.spec.cls
         if self._parsed is None:
-            self._parsed = cls.State() if self.state is None else self._parse(self.state)
-            if self.state is not None and self._saved is None:
-                self._saved = self._parsed.model_dump_json()
+            self._parsed = cls.State() if self.state is None else self._load(self.state)
         agent = cls() if cls.__init__ is not Agent.__init__ else cls.__new__(cls)
         agent.bind(self._parsed, turn)
         self.turn = turn
@@ -52,59 +48,26 @@ class LiveSession:
 
         Raises `SerializationError`, naming the field, when it can't be stored, or could be but not loaded again.
         """
-        text = serialise_state(agent.state, self.spec.cls.State)
-        if text == self._saved:
+        text = write_state(agent.state, self.spec.cls.State)
+        stored = with_unknown(text, self._unknown)
+        if stored == self._saved:
+            if not self.spec.tells_all:
+                read_back(agent.state, text)
             self._parsed = None  # the instance keeps its own: what it left behind may still change it
             return None
-        self._parsed = self._parse(text)
-        self.state = self._saved = text
-        return text
+        self._parsed = read_back(agent.state, text)
+        self.state = self._saved = stored
+        return stored
+
+    def _load(self, stored: str) -> Any:
+        state, self.state, unknown = load_state(self.spec.cls, stored, self._version)
+        if self._version != self.spec.cls.state_version:
+            self._version, self._saved, self._unknown = self.spec.cls.state_version, "", unknown
+        elif self._saved is None:
+            self._unknown = unknown
+            self._saved = with_unknown(write_state(state, self.spec.cls.State), unknown)
+        return state
 
     def discard(self) -> None:
         """Forget what the running turn did to the state."""
         self._parsed = None
-
-    def _parse(self, text: str) -> Any:
-        try:
-            return self.spec.cls.State.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in ("state", *first["loc"]))
-            raise SerializationError(where, f"its JSON does not fit the model: {first['msg']}") from None
-
-
-def serialise_state(state: Any, model: type[Any]) -> str:
-    """A state as JSON text. Raises `SerializationError`, naming the field."""
-    if not isinstance(state, model):
-        raise SerializationError("state", f"it is {type(state).__name__}, not {model.__qualname__}")
-    try:
-        text: str = state.model_dump_json(warnings="error")
-    except Exception as error:
-        for name in type(state).model_fields:
-            try:
-                state.model_dump_json(include={name}, warnings="error")
-            except Exception as cause:
-                raise SerializationError(f"state.{name}", str(cause)) from None
-        raise SerializationError("state", str(error)) from None
-    if "NaN" in text or "Infinity" in text:
-        _check_numbers(state, text)
-    if "\\u0000" in text and NUL.search(text):  # the search alone takes milliseconds on a large state
-        raise SerializationError("state", "text in it holds a NUL character, which Postgres can't store")
-    return text
-
-
-def _check_numbers(state: Any, text: str) -> None:
-    """Refuse NaN and Infinity, which a model may be configured to write and JSON has no word for."""
-    try:
-        json.loads(text, parse_constant=_refuse_constant)
-    except SerializationError as error:
-        for name in type(state).model_fields:
-            try:
-                json.loads(state.model_dump_json(include={name}), parse_constant=_refuse_constant)
-            except SerializationError:
-                raise SerializationError(f"state.{name}", error.why) from None
-        raise
-
-
-def _refuse_constant(name: str) -> Never:
-    raise SerializationError("state", f"it holds {name}, for which JSON has no word")

@@ -19,7 +19,8 @@ from pumice.agents.messages import ROLES
 from pumice.agents.middleware import Middleware
 from pumice.agents.names import HOOK_NAME
 from pumice.agents.selectors import Selector, as_selector
-from pumice.errors import DeclarationError
+from pumice.agents.state_text import read_back, tells_all, write_state
+from pumice.errors import DeclarationError, SerializationError
 
 CHAT_POLICY = Policy(timeout=120)
 HOOK_POLICY = Policy(timeout=30)
@@ -82,6 +83,7 @@ class AgentSpec:
     can_chat: bool
     middleware: tuple[Middleware, ...] = ()
     code_version: str = ""
+    tells_all: bool = False
 
     @property
     def chat(self) -> Handler:
@@ -141,7 +143,8 @@ def describe(cls: type[Agent]) -> AgentSpec:
     can_chat = cls.reply is not Agent.reply or cls.model is not None
     if cls.model is not None:
         methods["reply"] = replace(methods["reply"], is_async=True)  # what the default reply returns is asynchronous
-    return AgentSpec(cls.__name__, cls, hooks, jobs, methods, tools, can_chat, tuple(cls.middleware))
+    around = tuple(cls.middleware)
+    return AgentSpec(cls.__name__, cls, hooks, jobs, methods, tools, can_chat, around, tells_all=tells_all(cls.State))
 
 
 def _attributes(cls: type[Agent]) -> list[tuple[str, Any]]:
@@ -251,12 +254,16 @@ def _check_class(cls: type[Agent]) -> None:
     except Exception as error:
         raise DeclarationError(where, f"every field needs a default: {error}") from None
     try:
-        cls.State.model_validate_json(state.model_dump_json(warnings="error"))
+        read_back(state, write_state(state, cls.State))
         cls.State.model_json_schema(mode="serialization")
+    except SerializationError as error:
+        raise DeclarationError(where, f"can't be stored as JSON: {error.field}: {error.why}") from None
     except Exception as error:
         raise DeclarationError(where, f"can't be stored as JSON: {error}") from None
     if isinstance(cls.middleware, str) or not all(callable(one) for one in cls.middleware):
         raise DeclarationError(f"{cls.__name__}.middleware", "must be a list of callables that take the turn")
+    if isinstance(cls.state_version, bool) or not isinstance(cls.state_version, int) or cls.state_version < 1:
+        raise DeclarationError(f"{cls.__name__}.state_version", "must be a whole number, 1 or more")
     if cls.on_busy not in ON_BUSY:
         raise DeclarationError(f"{cls.__name__}.on_busy", f"must be one of {', '.join(ON_BUSY)}, not {cls.on_busy!r}")
     if not isinstance(cls.roles, AbstractSet) or not cls.roles or not cls.roles <= set(ROLES):

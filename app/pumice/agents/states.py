@@ -67,3 +67,5 @@ class FailureCode(StrEnum):
     TIMEOUT = "timeout"
     SERIALIZATION = "unserialisable"
     WORKER_LOST = "worker-lost"
+    STATE = "state-invalid"
+    """The stored state could not be loaded: no attempt was made, and the work waits for other code or another state."""

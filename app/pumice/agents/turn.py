@@ -24,7 +24,7 @@ from pumice.agents.middleware import Turn, within
 from pumice.agents.requests import Request, Response
 from pumice.agents.spec import Handler
 from pumice.agents.states import REASONS, Reason
-from pumice.errors import SerializationError
+from pumice.errors import SerializationError, StoredStateError
 
 T = TypeVar("T")
 
@@ -119,7 +119,8 @@ async def run_turn(
         caught(error)
         session.discard()
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
-        failure = failure_of(error, handler.policy, work.attempts + 1, timed_out=expired, crashes=work.crashes)
+        tried = work.attempts + (not isinstance(error, StoredStateError))
+        failure = failure_of(error, handler.policy, tried, timed_out=expired, crashes=work.crashes)
         outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage)
         if failure.status != "retry":
             await _tell_agent(session, turn, handler, error, outcome)

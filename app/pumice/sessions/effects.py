@@ -7,21 +7,23 @@ import orjson
 from pumice.agents.context import Call
 from pumice.agents.messages import Message
 from pumice.agents.names import is_temporary_id
+from pumice.agents.states import FailureCode
 from pumice.agents.turn import Outcome
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:
     """What became of an interaction."""
     failure = outcome.failure
+    waits = failure is not None and failure.code == FailureCode.STATE
     return {
         "id": outcome.work.id,
         "status": "queued" if outcome.status == "retry" else outcome.status,
         "result": outcome.result,
-        "error": _json(failure.encode() if failure else None),
+        "error": _json(failure.encode() if failure and not waits else None),
         "usage": _json(outcome.usage),
-        "attempt": outcome.work.attempts + 1,
+        "attempt": outcome.work.attempts + (not waits),
         "delay": failure.retry_after if failure else 0.0,
-        "reason": outcome.reason,
+        "reason": failure.message if failure and waits else outcome.reason,
         "reason_code": outcome.reason_code,
         "superseded_by": outcome.superseded_by,
     }

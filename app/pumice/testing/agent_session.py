@@ -13,6 +13,7 @@ from pumice.agents.messages import Message
 from pumice.agents.names import checked_key, static_session_id
 from pumice.agents.requests import asks_async
 from pumice.agents.spec import Hook
+from pumice.agents.state_text import read_state
 from pumice.errors import Unauthorized
 from pumice.testing.interactions import Planned, RecordedInteraction, StoredSession
 from pumice.testing.limits import off_loop
@@ -49,7 +50,7 @@ class AgentSession:
     def state(self) -> Any:
         """A copy of the state, as the next turn would load it."""
         model = self._store.spec.cls.State
-        return model() if self._stored.state is None else model.model_validate_json(self._stored.state)
+        return model() if self._stored.state is None else read_state(model, self._stored.state)
 
     @property
     def messages(self) -> list[Message]:

@@ -7,13 +7,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from pumice.agents.agent import Agent
-from pumice.agents.live_session import serialise_state
 from pumice.agents.names import checked_session_id
 from pumice.agents.session_file import decode_body, to_text
 from pumice.agents.spec import AgentSpec, describe
+from pumice.agents.state_text import write_state
 from pumice.testing.agent_session import AgentSession
 from pumice.testing.interactions import StoredSession
-from pumice.testing.jsonb import as_jsonb
 from pumice.testing.progress import Progress
 from pumice.testing.recorded import RecordedTurn, SessionFile, TurnResult, fill, seat
 from pumice.testing.store import InMemoryStore, NewInteraction
@@ -98,4 +97,4 @@ class Backend:
 def _state_text(spec: AgentSpec, state: BaseModel | Mapping[str, Any]) -> str:
     model = spec.cls.State
     valid = model.model_validate(state if isinstance(state, BaseModel) else dict(state))
-    return as_jsonb(serialise_state(valid, model))
+    return write_state(valid, model)

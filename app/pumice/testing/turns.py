@@ -12,7 +12,6 @@ from pumice.agents.messages import Message
 from pumice.agents.spec import AgentSpec, Handler
 from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.testing.interactions import LONG_AGO, RecordedInteraction, StoredSession
-from pumice.testing.jsonb import as_jsonb
 from pumice.testing.limits import run_on_loop, run_on_thread
 from pumice.testing.store import InMemoryStore
 
@@ -73,7 +72,7 @@ class Turns:
 
     def _save(self, one: RecordedInteraction, outcome: Outcome) -> None:
         session, now = one.session, self._store.now
-        session.state = session.state if outcome.state is None else as_jsonb(outcome.state)
+        session.state = session.state if outcome.state is None else outcome.state
         session.usage = outcome.usage
         session.blocked_until = LONG_AGO
         kept = [] if outcome.replaces_history else session.messages

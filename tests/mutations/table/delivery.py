@@ -102,8 +102,8 @@ ROWS = (
     Mutation(
         proves="9",
         file="app/pumice/web/api/session_access.py",
-        old="        spec, _ = _admitted(front, agent_id, session_id, always=True)",
-        new="        spec, _ = _admitted(front, agent_id, session_id)",
+        old="else _admitted(front, agent_id, session_id, always=True)[0]",
+        new="else _admitted(front, agent_id, session_id)[0]",
         tests=(ENDS + "test_messages_need_a_token_whatever_the_agent_says",),
     ),
     Mutation(

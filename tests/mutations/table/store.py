@@ -57,8 +57,8 @@ ROWS = (
     Mutation(
         proves="a session that is used while it is emptied is a new one",
         file="app/pumice/sessions/expiry.py",
-        old="set state = null, history_start = h.message_count from held h",
-        new="set state = s.state from held h",
+        old="    transcript = null, history_start = h.message_count from held h",
+        new="    transcript = null from held h",
         tests=(SWEEP + "test_a_session_that_is_used_while_it_is_emptied_is_a_new_one",),
     ),
     Mutation(

@@ -12,7 +12,8 @@ from pumice.sessions.finished import ForwardedProblem
 from pumice.web.api.frames import WEBSOCKETS
 from pumice.web.api.operations import OPERATIONS
 from pumice.web.api.parameters import KEY_SCHEMES, PARAMETERS
-from pumice.web.api.schemas import SCHEMAS, Schema, ref
+from pumice.web.api.schema import Schema, ref
+from pumice.web.api.schemas import SCHEMAS
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
 

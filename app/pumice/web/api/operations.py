@@ -1,48 +1,13 @@
-"""The operations of `/openapi.json`: each method of each path, with its parameters, body, answers and problems."""
+"""The operations of `/openapi.json`."""
 
-from dataclasses import dataclass, field
-
-from pumice.web.api.schemas import Schema, ref
+from pumice.web.api.operation import MANAGING, MANY, ONE, WRITING, Operation, answer, json_body
+from pumice.web.api.operations_export import EXPORT
+from pumice.web.api.operations_history import HISTORY, POINTING
+from pumice.web.api.schema import Schema, ref
 
 _TEXT: Schema = {"type": "string"}
-PUBLIC: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": []}, {"queryKey": []}, {"queryKeySnake": []}]
-"""The ways to give a key: any one of them."""
 CHAT_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504)
 HOOK_PROBLEMS = (400, 401, 404, 405, 409, 413, 422, 429, 500, 503, 504)
-MANAGING = (400, 401, 403, 404, 422, 429, 503)
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path. `answers` are responses by status; `problems` the statuses of problems."""
-
-    id: str
-    summary: str
-    parameters: tuple[str, ...] = ()
-    body: Schema | None = None
-    answers: dict[str, Schema] = field(default_factory=dict)
-    problems: tuple[int, ...] = ()
-    secured: bool = True
-    tag: str = "sessions"
-
-    def document(self) -> Schema:
-        """The operation object."""
-        known: Schema = {"operationId": self.id, "summary": self.summary, "tags": [self.tag]}
-        if self.parameters:
-            known["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in self.parameters]
-        if self.body is not None:
-            known["requestBody"] = self.body
-        problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in self.problems}
-        return known | {"responses": {**self.answers, **problems}, "security": PUBLIC if self.secured else []}
-
-
-def _json(schema: str, description: str, *, status: int = 200) -> dict[str, Schema]:
-    return {str(status): {"description": description, "content": {"application/json": {"schema": ref(schema)}}}}
-
-
-def _json_body(schema: str, *, required: bool = True) -> Schema:
-    return {"required": required, "content": {"application/json": {"schema": ref(schema)}}}
-
 
 _ACCEPTED: dict[str, Schema] = {
     "202": {
@@ -75,7 +40,7 @@ _CHAT_PARAMETERS = (
 def _chat(operation_id: str, summary: str, *more: str) -> Operation:
     parameters = (*more, *_CHAT_PARAMETERS)
     return Operation(
-        operation_id, summary, parameters, _json_body("ChatRequest"), _CHAT_ANSWERS, CHAT_PROBLEMS, tag="chat"
+        operation_id, summary, parameters, json_body("ChatRequest"), _CHAT_ANSWERS, CHAT_PROBLEMS, tag="chat"
     )
 
 
@@ -89,8 +54,6 @@ def _about(operation_id: str, summary: str, answers: dict[str, Schema], *problem
 
 
 _TOKEN = ("x-session-token", "sessionToken", "session_token")
-ONE, MANY = ("agent", "session"), ("agent", "limit", "cursor")
-WRITING = (*MANAGING, 413, 415)
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
     "/v1/chat": {"post": _chat("chat", "Chat with the agent that the key names")},
@@ -104,32 +67,39 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             "getInteraction",
             "What became of an interaction",
             ("interaction", "x-session-token", "sessionToken", "session_token"),
-            answers=_json("Interaction", "The interaction"),
+            answers=answer("Interaction", "The interaction"),
             problems=(401, 403, 404, 422, 429, 503),
             tag="chat",
         )
     },
     "/v1/agents/{agent}/sessions": {
         "get": Operation(
-            "listSessions", "List sessions by id", MANY, None, _json("SessionPage", "A page of sessions"), MANAGING
+            "listSessions", "List sessions by id", MANY, None, answer("SessionPage", "A page of sessions"), MANAGING
         ),
         "post": Operation(
             "createSession",
             "Make a session",
             ("agent",),
-            _json_body("NewSession"),
-            _json("Session", "The new session", status=201),
+            json_body("NewSession"),
+            answer("Session", "The new session", status=201),
             (*WRITING, 409),
         ),
     },
     "/v1/agents/{agent}/sessions/{session}": {
-        "get": Operation("getSession", "Read a session", ONE, None, _json("Session", "The session"), MANAGING),
+        "get": Operation(
+            "getSession",
+            "Read a session, as it stands or as it was at a point",
+            (*ONE, "at"),
+            None,
+            answer("Session", "The session"),
+            POINTING,
+        ),
         "patch": Operation(
             "changeSession",
             "Replace a session's metadata",
             ONE,
-            _json_body("SessionChange"),
-            _json("Session", "The session"),
+            json_body("SessionChange"),
+            answer("Session", "The session"),
             WRITING,
         ),
         "delete": Operation(
@@ -147,7 +117,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             "List a session's interactions in the order of acceptance",
             (*ONE, "limit", "cursor"),
             None,
-            _json("InteractionPage", "A page of interactions"),
+            answer("InteractionPage", "A page of interactions"),
             MANAGING,
         )
     },
@@ -155,10 +125,10 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         "get": Operation(
             "listMessages",
             "List the messages of a session's conversation, oldest first; a public key needs a session token",
-            (*ONE, *_TOKEN, "limit", "cursor"),
+            (*ONE, *_TOKEN, "limit", "cursor", "at"),
             None,
-            _json("MessagePage", "A page of messages"),
-            MANAGING,
+            answer("MessagePage", "A page of messages"),
+            POINTING,
         )
     },
     "/v1/agents/{agent}/sessions/{session}/events": {
@@ -172,43 +142,13 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             tag="chat",
         )
     },
-    "/v1/agents/{agent}/sessions/{session}/export": {
-        "get": Operation(
-            "exportSession",
-            "Write a session to a file, up to a point: JSON lines, as docs/export.md describes",
-            (*ONE, "at"),
-            None,
-            {"200": {"description": "The file", "content": {"application/x-ndjson": {"schema": _TEXT}}}},
-            (*MANAGING, 410),
-        )
-    },
-    "/v1/agents/{agent}/sessions/import": {
-        "post": Operation(
-            "importSession",
-            "Make a session of an exported file; everything in it or nothing",
-            ("agent", "importAs", "importAsSnake"),
-            {"required": True, "content": {"application/x-ndjson": {"schema": _TEXT}}},
-            _json("Session", "The new session", status=201),
-            (*WRITING, 408, 409),
-        )
-    },
-    "/v1/agents/{agent}/sessions/{session}/diff": {
-        "get": Operation(
-            "diffSession",
-            "Compare a session at two of its points",
-            (*ONE, "from", "to", "limit", "cursor"),
-            None,
-            _json("Difference", "What changed"),
-            (*MANAGING, 410),
-        )
-    },
     "/v1/agents/{agent}/sessions/{session}/stop": {
         "post": Operation(
             "stopSession",
             "Cancel the turn that runs in a session",
             (*ONE, *_TOKEN),
             None,
-            _json("Cancelled", "What was cancelled; its state is as before"),
+            answer("Cancelled", "What was cancelled; its state is as before"),
             MANAGING,
             tag="chat",
         )
@@ -218,8 +158,8 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             "cancelSession",
             "Cancel the turn that runs in a session and, if `queued`, all that waits there",
             ONE,
-            _json_body("CancelRequest", required=False),
-            _json("Cancelled", "What was cancelled; its state is as before"),
+            json_body("CancelRequest", required=False),
+            answer("Cancelled", "What was cancelled; its state is as before"),
             WRITING,
         )
     },
@@ -229,7 +169,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             "List the interactions that were given up (dead or failed), in the order of acceptance",
             (*MANY, "status", "kind", "name", "sessionId", "session_id"),
             None,
-            _json("InteractionPage", "A page of interactions"),
+            answer("InteractionPage", "A page of interactions"),
             MANAGING,
             tag="operating",
         )
@@ -239,8 +179,8 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             "actOnMany",
             "Retry or discard all given-up interactions that the body's filter lets through",
             ("agent", "action"),
-            _json_body("GivenUpFilter"),
-            _json("InteractionIds", "Those that were"),
+            json_body("GivenUpFilter"),
+            answer("InteractionIds", "Those that were"),
             WRITING,
             tag="operating",
         )
@@ -251,13 +191,15 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             "Retry or discard a given-up interaction",
             ("agent", "interaction", "action"),
             None,
-            _json("InteractionIds", "It"),
+            answer("InteractionIds", "It"),
             MANAGING,
             tag="operating",
         )
     },
-    "/healthz": {"get": _about("getHealth", "Does this process live?", _json("Health", "It does"))},
-    "/readyz": {"get": _about("getReadiness", "Can it serve?", _json("Readiness", "It can"), 503)},
+    **HISTORY,
+    **EXPORT,
+    "/healthz": {"get": _about("getHealth", "Does this process live?", answer("Health", "It does"))},
+    "/readyz": {"get": _about("getReadiness", "Can it serve?", answer("Readiness", "It can"), 503)},
     "/metrics": {
         "get": _about(
             "getMetrics",

@@ -1,7 +1,7 @@
 """The parameters and keys of `/openapi.json`."""
 
 from pumice.agents.states import Kind
-from pumice.web.api.schemas import Schema, ref
+from pumice.web.api.schema import Schema, ref
 
 KEY_SCHEMES: Schema = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "It names the agent"},
@@ -50,7 +50,13 @@ PARAMETERS: dict[str, Schema] = {
     "status": _parameter("query", "status", {"enum": ["dead", "failed"]}, "Only these"),
     "kind": _parameter("query", "kind", {"enum": list(Kind)}, "Only these"),
     "name": _parameter("query", "name", _TEXT, "Only of this hook, job or method"),
-    "at": _parameter("query", "at", _TEXT, "A point: an interaction's id or a snapshot's name; now without it"),
+    "at": _parameter(
+        "query",
+        "at",
+        {**_TEXT, "minLength": 1},
+        "A point: an interaction's id or a snapshot's name. Needs a secret key",
+    ),
+    "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
     "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
     "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
