@@ -110,7 +110,7 @@ def test_an_export_can_end_at_a_point(notebook, session):
 
 def test_a_fork_is_exported_with_the_conversation_that_it_shares_and_where_it_began(notebook, session):
     third = notebook.interactions(session)[2]["interactionId"]
-    fork = notebook.sessions(f"/{session}/fork", "POST", json={"at": third}).json()["sessionId"]
+    fork = notebook.sessions(f"/{session}/fork", "POST", json={"at": third, "quiet": True}).json()["sessionId"]
     notebook.reply("set e 6", fork)
     content = export(notebook, fork)
     start = next(one for one in documents(content) if one.get("type") == "start")
@@ -122,6 +122,7 @@ def test_a_fork_is_exported_with_the_conversation_that_it_shares_and_where_it_be
     assert [one["content"] for one in said[0]] == [one["content"] for one in said[1]]
     assert len(said[1]) == 8
     assert told(notebook, copy) == told(notebook, fork)
+    assert notebook.sessions(f"/{copy}").json()["quiet"]
 
 
 def test_what_was_queued_is_cancelled_and_runs_nowhere(notebook):

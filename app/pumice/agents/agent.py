@@ -125,7 +125,7 @@ class Agent:
     def redact(cls, document: dict[str, Any]) -> dict[str, Any] | None:
         """Take personal data out of one line of an export: return what is left of it, or None to leave it out.
 
-        Lines are told apart by `document.get("type")`; the first one has none. See docs/export.md for what they hold.
+        Lines are told apart by `document["type"]`; see docs/export.md for what they hold.
         """
         return document
 

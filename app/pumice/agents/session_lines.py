@@ -80,11 +80,13 @@ class Header(Line):
 
     pumice: Literal["session"]
     version: Literal[1]
+    type: Literal["session"] = "session"
     agent: Text
     session_id: Text
     exported_at: AwareDatetime
     at: Text | None = None
     temporary: bool = False
+    quiet: bool = False
     created_at: AwareDatetime
     updated_at: AwareDatetime
     point: Stand

@@ -94,6 +94,7 @@ class Export:
             exported_at=datetime.now(UTC),
             at=self._at,
             temporary=row.temporary,
+            quiet=row.quiet,
             created_at=row.created_at,
             updated_at=row.updated_at,
             point=_stand(self._point),

@@ -127,7 +127,7 @@ class _Import:
         if state is not None:
             keyframe, base = keep(self._transaction, self._key["agent"], self._key["session"], point.number, state)
             self._keyframe = keyframe, state.encode(), len(base)
-        told = {"state": state, "keyframe": keyframe, "base": base, "created_at": line.created_at}
+        told = {"state": state, "keyframe": keyframe, "base": base, "created_at": line.created_at, "quiet": line.quiet}
         if not self._transaction.fetch(INSERT, {**self._key, **_stands(point), **told}):
             raise Conflict(f"There is a session {self._key['session']!r} already.")
 

@@ -32,7 +32,8 @@ class PacedUnreader(SocketUnreader):
     def __init__(self, sock: Any, budget: BodyBudget, body_limit: int, body_timeout: float) -> None:
         super().__init__(sock)
         self._budget, self._timeout = budget, body_timeout
-        self._wire_limit = WIRE_FACTOR * body_limit + WIRE_EXTRA
+        self._body_limit = body_limit
+        self._wire_limit = 0
         self._address: str | None = None
         self._upload: int | None = None
         self._taken = 0
@@ -45,6 +46,7 @@ class PacedUnreader(SocketUnreader):
         and all the time that it needs at the slowest pace.
         """
         self._address, self._upload, self._taken, self._since = address, upload, 0, 0.0
+        self._wire_limit = WIRE_FACTOR * (self._body_limit if upload is None else upload) + WIRE_EXTRA
 
     def end_body(self) -> None:
         """The request is over: give back what its body took of the budget."""
@@ -73,8 +75,7 @@ class PacedUnreader(SocketUnreader):
             self._since = time.monotonic()
         most = UPLOAD_SECONDS if self._upload is not None else self._timeout
         data = self._in_time(min(most, GRACE_SECONDS + self._taken / SLOWEST), "the body", size_hint)
-        limit = self._wire_limit if self._upload is None else WIRE_FACTOR * self._upload + WIRE_EXTRA
-        if self._taken + len(data) > limit:
+        if self._taken + len(data) > self._wire_limit:
             raise TooLarge
         if self._upload is None:
             self._budget.take(address, len(data))
