@@ -88,6 +88,18 @@ def test_a_large_state_has_the_same_points(notebook, stack):
     assert rows[0]["bytes"] < 3_000
 
 
+def test_a_large_state_is_written_as_a_difference(notebook, stack):
+    session = new_session()
+    said(notebook, session, "grow fat 50000", "set a 1")
+    query = "select stale, octet_length(state_delta) as delta, state::text as state from sessions where id = %s"
+    [first] = stack.query(query, session)
+    said(notebook, session, "set b 2")
+    [second] = stack.query(query, session)
+    assert (first["stale"], second["stale"], first["state"]) == (True, True, second["state"])
+    assert first["delta"] < second["delta"] < 200
+    assert list(notes(notebook, session)) == ["fat", "a", "b"]
+
+
 def test_snapshots_are_named_listed_read_and_forgotten(notebook):
     session = new_session()
     first, _ = said(notebook, session, "set a 1", "set a 2")
