@@ -130,7 +130,7 @@ def test_an_empty_file_is_refused():
         (changed(4, content="\x00", colour="red"), "line 4: the line does not fit: colour"),
         (changed(5, seq=0), "line 5: seq: 0 must not come after 0"),
         (changed(6, body="%"), "line 6: body: must be base64"),
-        (changed(7, id="i1"), "line 7: there is an interaction 'i1' before"),
+        (changed(7, id="i1"), "line 7: the interaction 'i1' stands in a line before"),
         (changed(7, point={"number": 1}), "line 7: the line does not fit: point.conversation"),
         (changed(7, type="message"), "line 7: a line of type message must not come after one of type interaction"),
         (changed(7, type="poem"), "line 7: type: must be one of"),

@@ -190,7 +190,7 @@ class _Reader:
 
     def _know(self, number: int, what: str, name: str) -> None:
         if (what, name) in self._known:
-            raise BadSessionFile(number, f"there is an {what} {name!r} before" if what[0] == "i" else _twice(name))
+            raise BadSessionFile(number, f"the {what} {name!r} stands in a line before")
         self._known.add((what, name))
 
     def _check_end(self, number: int, line: End) -> None:
@@ -239,10 +239,6 @@ def _checked(kind: type[Line], document: Any, number: int, what: str) -> Line:
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise BadSessionFile(number, f"{what} does not fit: {where + ': ' if where else ''}{message}") from None
-
-
-def _twice(name: str) -> str:
-    return f"there is a snapshot {name!r} before"
 
 
 def _short(value: Any) -> str:
