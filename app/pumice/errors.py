@@ -221,6 +221,15 @@ class InvalidField(Problem):
         super().__init__(f"{field}: {what}", errors=[{"field": field, "detail": what}])
 
 
+class BadSessionFile(Problem):
+    """The file is not a session's export, or it is broken."""
+
+    status, slug = 422, "bad-session-file"
+
+    def __init__(self, line: int = 1, what: str = "is not one of an exported session") -> None:
+        super().__init__(f"line {line}: {what}", line=line)
+
+
 class UpgradeRequired(Problem):
     """Only version 13 of the WebSocket protocol is spoken here."""
 

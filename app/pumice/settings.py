@@ -93,6 +93,9 @@ class Settings(BaseModel):
     web_connections: int = Field(10_000, ge=1, description="connections of one front process")
     reply_timeout: float = Field(25, gt=0, le=600, description="how long a request waits for its reply before a 202")
     body_limit: int = Field(10_000_000, ge=1_000, description="largest request body")
+    import_limit: int = Field(
+        100_000_000, ge=1_000, description="largest file of a session to import; it is kept on disk while it is read"
+    )
     body_timeout: float = Field(25, gt=0, le=3600, description="how long a request body may take to arrive")
     body_budget: int = Field(
         128_000_000, ge=1_000_000, description="bytes of request bodies a front holds at once; an address gets half"

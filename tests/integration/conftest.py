@@ -28,6 +28,7 @@ SERVED = {
     "ticker": "agents_calls:Ticker",
     "other": "agents_chat:Echo",
     "any": "agents_openapi:Anything",
+    "clinic": "agents_export:Clinic",
     "notebook": "agents_history:Notebook",
 }
 AGENTS = ",".join(f"{name}=tests.support.{where}" for name, where in SERVED.items())

@@ -32,6 +32,11 @@ print(json.dumps([[rule.rule, sorted(rule.methods or ())] for rule in rules if n
 """
 
 
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(_context, value):
+    return value.encode(errors="replace") if isinstance(value, str) else json.dumps(value).encode()
+
+
 @pytest.fixture(scope="module")
 def document(stack):
     return httpx.get(f"{stack.url}/openapi.json").json()

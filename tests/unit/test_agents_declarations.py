@@ -35,6 +35,7 @@ class Required(Agent.State):
 
 
 WRONG = {
+    "redact of an instance": ({"redact": lambda self, document: document}, "Desk.redact", "classmethod"),
     "bad cron": ({"work": working("not a cron")}, "Desk.work", "cron"),
     "cron that is never due": ({"work": working("0 0 31 2 *")}, "Desk.work", "never due"),
     "cron that is no text": ({"work": working(5)}, "Desk.work", "cron"),

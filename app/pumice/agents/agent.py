@@ -122,6 +122,14 @@ class Agent:
         self._turn.snapshot(checked_snapshot_name(name), note)
 
     @classmethod
+    def redact(cls, document: dict[str, Any]) -> dict[str, Any] | None:
+        """Take personal data out of one line of an export: return what is left of it, or None to leave it out.
+
+        Lines are told apart by `document["type"]`; see docs/export.md for what they hold.
+        """
+        return document
+
+    @classmethod
     def migrate_state(cls, state: dict[str, Any], from_version: int) -> dict[str, Any]:  # noqa: ARG003 (for authors)
         """What becomes of a stored state of an older version; called before its session's next turn.
 

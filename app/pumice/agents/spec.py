@@ -260,6 +260,8 @@ def _check_class(cls: type[Agent]) -> None:
         raise DeclarationError(where, f"can't be stored as JSON: {error.field}: {error.why}") from None
     except Exception as error:
         raise DeclarationError(where, f"can't be stored as JSON: {error}") from None
+    if not isinstance(inspect.getattr_static(cls, "redact"), classmethod | staticmethod):
+        raise DeclarationError(f"{cls.__name__}.redact", "must be a @classmethod that takes (cls, document)")
     if isinstance(cls.middleware, str) or not all(callable(one) for one in cls.middleware):
         raise DeclarationError(f"{cls.__name__}.middleware", "must be a list of callables that take the turn")
     if isinstance(cls.state_version, bool) or not isinstance(cls.state_version, int) or cls.state_version < 1:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     DELETED = "deleted"
     RESTORED = "restored"
     QUIET = "quiet"
+    EXPORTED = "exported"
 
 
 REASONS = {
@@ -54,6 +55,7 @@ REASONS = {
     Reason.DELETED: "its session was deleted",
     Reason.RESTORED: "its session was restored to an earlier point",
     Reason.QUIET: "its session is quiet: jobs are recorded, not run",
+    Reason.EXPORTED: "it was queued when its session was exported; an import runs nothing",
 }
 """The reasons in words."""
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from pumice.cli.diff import show_diff
+from pumice.cli.export import export, import_
 from pumice.cli.failing import Failed
 from pumice.cli.history import COMMANDS, at_option, open_store
 from pumice.cli.instance import instance_option, settings_of
@@ -17,7 +19,7 @@ def sessions() -> None:
     """Sessions: list them, show one, read its messages; name, restore and fork its points."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, export, import_, show_diff):
     sessions.add_command(_command)
 
 

@@ -13,6 +13,7 @@ from pumice.sessions.finished import TurnTimedOut
 from pumice.testing.agent_session import AgentSession
 from pumice.testing.backend import session
 from pumice.testing.interactions import NotFinishedError, Planned, RecordedInteraction
+from pumice.testing.recorded import RecordedTurn, Recording, TurnResult, recording
 from pumice.testing.requests import Answer
 from pumice.testing.session_factory import SessionFactory
 
@@ -22,7 +23,11 @@ __all__ = [
     "NotFinishedError",
     "Planned",
     "RecordedInteraction",
+    "RecordedTurn",
+    "Recording",
     "SessionFactory",
+    "TurnResult",
     "TurnTimedOut",
+    "recording",
     "session",
 ]

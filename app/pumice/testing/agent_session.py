@@ -62,6 +62,11 @@ class AgentSession:
         self._stored.messages = messages
 
     @property
+    def metadata(self) -> dict[str, Any]:
+        """The session's metadata: of one that was exported, else empty."""
+        return self._stored.metadata
+
+    @property
     def sent(self) -> list[Any]:
         """What `self.send` sent, in all turns."""
         return self._stored.sent

@@ -8,12 +8,14 @@ from pydantic import BaseModel
 
 from pumice.agents.agent import Agent
 from pumice.agents.names import checked_session_id
+from pumice.agents.session_file import decode_body, to_text
 from pumice.agents.spec import AgentSpec, describe
 from pumice.agents.state_text import write_state
 from pumice.testing.agent_session import AgentSession
 from pumice.testing.interactions import StoredSession
 from pumice.testing.progress import Progress
-from pumice.testing.store import InMemoryStore
+from pumice.testing.recorded import RecordedTurn, SessionFile, TurnResult, fill, seat
+from pumice.testing.store import InMemoryStore, NewInteraction
 from pumice.testing.turns import Turns
 
 TEMPORARY = "temporary"
@@ -59,6 +61,29 @@ class Backend:
             stored.state = _state_text(self._spec, state)
         stored.exists = True
         return AgentSession(self._store, self._progress, stored)
+
+    def load(self, file: SessionFile) -> AgentSession:
+        """A session that stands where its export ended. Raises `ValueError` for one that there is already."""
+        if (known := self._store.sessions.get(file.header.session_id)) is not None and known.exists:
+            raise ValueError(f"the session {known.id!r} is there already")
+        return AgentSession(self._store, self._progress, fill(self._store, file))
+
+    def replay(self, turn: RecordedTurn) -> TurnResult:
+        """Run a turn of an exported session again, with its own id, from where the session stood before it."""
+        session = self._store.session(turn.file.header.session_id)
+        seat(session, turn.before, turn.file.said(turn.before))
+        line = turn.line
+        new = NewInteraction(
+            kind=str(line.kind),
+            name=line.name,
+            payload=to_text(line.payload),
+            id=line.id,
+            body=decode_body(line),
+            scheduled_for=line.scheduled_for,
+        )
+        one = self._store.accept(session, new)
+        self._progress.finish([one])
+        return turn.left(session, one)
 
     def _stored(self, session_id: str | None) -> StoredSession:
         if session_id is not None:

@@ -26,6 +26,7 @@ class StoredSession:
     blocked_until: when a failed turn of a `blocking` handler runs again; until then nothing runs on the session.
     sent, deltas, usage: what clients saw: all data sent, what the last turn streamed, what its model used.
     attempts: how many the interaction that ran last has had.
+    metadata: of a session that was exported.
     """
 
     id: str
@@ -38,6 +39,7 @@ class StoredSession:
     deltas: list[str] = field(default_factory=list)
     attempts: int = 0
     usage: dict[str, Any] | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -95,6 +95,18 @@ class InMemoryStore:
             self._known[key] = one, new.fingerprint
         return one
 
+    def recall(self, one: RecordedInteraction) -> RecordedInteraction:
+        """Add an interaction that was accepted before the test."""
+        one.seq = next(self._numbers)
+        self.interactions.append(one)
+        if one.status == "queued":
+            self.queued.append(one)
+        return one
+
+    def plan(self, one: RecordedInteraction, planned: Planned) -> None:
+        """Note how a queued call was asked for."""
+        self._planned[one.id] = planned
+
     def accept_call(self, caller: StoredSession, call: Call) -> None:
         """Accept a call that a turn of the session `caller` made or scheduled."""
         due = call.at or self.now + timedelta(seconds=call.delay)

@@ -4,6 +4,8 @@ from flask import Flask
 
 from pumice.settings import Settings
 from pumice.web.api.control import control_blueprint
+from pumice.web.api.diff_routes import diff_blueprint
+from pumice.web.api.export_routes import export_blueprint
 from pumice.web.api.health import health_blueprint
 from pumice.web.api.history import history_blueprint
 from pumice.web.api.interactions import interactions_blueprint
@@ -31,6 +33,8 @@ BLUEPRINTS = (
     session_access_blueprint,
     history_blueprint,
     control_blueprint,
+    export_blueprint,
+    diff_blueprint,
     health_blueprint,
     openapi_blueprint,
 )

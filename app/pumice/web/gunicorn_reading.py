@@ -20,6 +20,8 @@ HEAD_LIMIT = 40_960
 """Bytes of a request's line and headers."""
 GRACE_SECONDS, SLOWEST = 5.0, 4_096
 """A body must come at this many bytes a second, on average, once the grace is over."""
+UPLOAD_SECONDS = 3_600.0
+"""How long a file may take to arrive."""
 WIRE_FACTOR, WIRE_EXTRA = 2, 65_536
 """How much more than the largest body may come over the wire: chunks have sizes of their own."""
 
@@ -30,18 +32,25 @@ class PacedUnreader(SocketUnreader):
     def __init__(self, sock: Any, budget: BodyBudget, body_limit: int, body_timeout: float) -> None:
         super().__init__(sock)
         self._budget, self._timeout = budget, body_timeout
-        self._wire_limit = WIRE_FACTOR * body_limit + WIRE_EXTRA
+        self._body_limit = body_limit
+        self._wire_limit = 0
         self._address: str | None = None
+        self._upload: int | None = None
         self._taken = 0
         self._since = 0.0
 
-    def begin_body(self, address: str) -> None:
-        """The head is complete; what is read from now on is its body, from a client at this address."""
-        self._address, self._taken, self._since = address, 0, 0.0
+    def begin_body(self, address: str, upload: int | None = None) -> None:
+        """The head is complete; what is read from now on is its body, from a client at this address.
+
+        upload: how large it may be, if it is a file that is kept on disk as it comes: it takes nothing of the budget,
+        and all the time that it needs at the slowest pace.
+        """
+        self._address, self._upload, self._taken, self._since = address, upload, 0, 0.0
+        self._wire_limit = WIRE_FACTOR * (self._body_limit if upload is None else upload) + WIRE_EXTRA
 
     def end_body(self) -> None:
         """The request is over: give back what its body took of the budget."""
-        if self._taken and self._address is not None:
+        if self._taken and self._address is not None and self._upload is None:
             self._budget.give_back(self._address, self._taken)
         self._address, self._taken = None, 0
 
@@ -64,10 +73,12 @@ class PacedUnreader(SocketUnreader):
             gevent.sleep(0)  # a client that sends without a pause would be read without one
         else:
             self._since = time.monotonic()
-        data = self._in_time(min(self._timeout, GRACE_SECONDS + self._taken / SLOWEST), "the body", size_hint)
+        most = UPLOAD_SECONDS if self._upload is not None else self._timeout
+        data = self._in_time(min(most, GRACE_SECONDS + self._taken / SLOWEST), "the body", size_hint)
         if self._taken + len(data) > self._wire_limit:
             raise TooLarge
-        self._budget.take(address, len(data))
+        if self._upload is None:
+            self._budget.take(address, len(data))
         self._taken += len(data)
         return data
 

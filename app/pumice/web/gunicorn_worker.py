@@ -29,6 +29,7 @@ SEND_SECONDS = 60.0
 LINGER_SECONDS, LINGER_BYTES = 1.0, 32_000_000
 """What is still read, and dropped, of a request that was refused: a socket that is closed with bytes unread is reset,
 and the client may then never see the answer."""
+IMPORT_PATH = "/sessions/import"
 
 log = get_logger("pumice.web")
 
@@ -40,6 +41,7 @@ class FrontWorker(GeventWorker):
         super().__init__(*arguments, **options)
         settings = Settings.from_env()
         self._body_limit, self._body_timeout = settings.body_limit, settings.body_timeout
+        self._import_limit = settings.import_limit
         self._proxies = settings.trusted_proxies
         self._budget = BodyBudget(settings.body_budget)
         self.idle: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -74,7 +76,7 @@ class FrontWorker(GeventWorker):
                     request = next(parser)
                 if request is None:
                     return
-                unreader.begin_body(self._address(request, addr))
+                unreader.begin_body(self._address(request, addr), self._upload(request))
                 client.settimeout(SEND_SECONDS)
                 try:
                     self.handle_request(listener_name, request, client, addr)
@@ -92,6 +94,11 @@ class FrontWorker(GeventWorker):
             return
         if request is not None and request.unread():
             _linger(client)
+
+    def _upload(self, request: BoundedRequest) -> int | None:
+        """How large a request's file may be, if it is one that its route keeps on disk."""
+        uploads = request.method == "POST" and str(request.path).endswith(IMPORT_PATH)
+        return self._import_limit if uploads else None
 
     def _address(self, request: BoundedRequest, peer: Any) -> str:
         direct = str(peer[0]) if isinstance(peer, tuple) else ""

@@ -57,6 +57,10 @@ PARAMETERS: dict[str, Schema] = {
         "A point: an interaction's id or a snapshot's name. Needs a secret key",
     ),
     "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
+    "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
+    "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
+    "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
+    "importAsSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
     "limit": _parameter(
         "query", "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Page size"
     ),

@@ -50,7 +50,7 @@ def session_access_blueprint(front: Front) -> Blueprint:
         else:
             rows = queries.list_messages(front.engine, spec.id, session_id, after=after, limit=limit)
         following = str(rows[-1].seq) if len(rows) == limit else None
-        return json_response({"messages": [_message(row) for row in rows], "nextCursor": following})
+        return json_response({"messages": [message_document(row) for row in rows], "nextCursor": following})
 
     @blueprint.post("/stop")
     def stop(agent_id: str, session_id: str) -> Response:
@@ -80,7 +80,8 @@ def _check_exists(front: Front, spec: AgentSpec, session_id: str) -> None:
         raise UnknownSession
 
 
-def _message(row: Any) -> dict[str, Any]:
+def message_document(row: Any) -> dict[str, Any]:
+    """A message as clients see it."""
     interrupted = {"interrupted": True} if (row.data or {}).get("interrupted") else {}
     return interrupted | {
         "seq": row.seq,
