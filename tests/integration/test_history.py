@@ -204,6 +204,7 @@ def test_a_fork_of_a_fork_of_what_was_deleted_is_whole(notebook, stack):
     child = made(notebook, session, "fork", at=second)["sessionId"]
     [own] = said(notebook, child, "set c 3")
     grandchild = made(notebook, child, "fork")["sessionId"]
+    lines = stack.query("select line from sessions where id = any(%s)", [session, child])
     for parent in (session, child):
         assert notebook.sessions(f"/{parent}", "DELETE").status_code == 204
         assert not notebook.exists(parent)
@@ -225,10 +226,10 @@ def test_a_fork_of_a_fork_of_what_was_deleted_is_whole(notebook, stack):
     left = "select id from sessions where agent_id = 'notebook' and id like '$gone:%%'"
     wait_until(lambda: not stack.query(left), 30, "the end of what no fork needs")
     names = [session, child, grandchild]
+    gone = [f"$gone:{row['line']}" for row in lines]
     for table in ("keyframes", "snapshots"):
-        rows = stack.query(
-            f"select session_id from {table} where session_id like '$gone:%%' or session_id = any(%s)", names
-        )
+        kept = f"select session_id from {table} where agent_id = 'notebook' and session_id"
+        rows = stack.query(f"{kept} = any(%s)", [*names, *gone])
         assert {row["session_id"] for row in rows} <= {session}
 
 
