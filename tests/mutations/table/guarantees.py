@@ -65,14 +65,14 @@ ROWS = (
         proves="3",
         file="workers/pumice_workers/committer.py",
         old="                unsure = True\n",
-        new="                unsure = False\n",
+        new="                return []\n",
         tests=("tests/acceptance/faults/test_postgres.py::test_connection_cut_in_a_commit",),
     ),
     Mutation(
         proves="3",
         file="app/pumice/sessions/commit.py",
-        old=" and s.lease_token = c.token and s.version = c.version",
-        new=" and s.lease_token = c.token",
+        old="    if unsure and (left := ",
+        new="    if not unsure and (left := ",
         tests=("tests/acceptance/faults/test_postgres.py::test_connection_cut_while_a_commit_is_executed",),
     ),
     Mutation(

@@ -7,9 +7,9 @@ BOUNDARY = "tests/integration/test_boundary.py::"
 ENDS = (
     Mutation(
         proves="10",
-        file="app/pumice/agents/turn.py",
-        old="    except BaseException as error:\n        if is_own_doing(error):",
-        new="    except Exception as error:\n        if is_own_doing(error):",
+        file="app/pumice/agents/failures.py",
+        old="        return tell()\n    except BaseException:",
+        new="        return tell()\n    except Exception:",
         tests=(f"{BOUNDARY}test_it_is_the_failure_of_its_turn",),
     ),
     Mutation(
@@ -70,13 +70,6 @@ SHARE = (
         old="            for slot in self._slots:\n                slot.stuck =",
         new="            for slot in ():\n                slot.stuck =",
         tests=("tests/unit/test_scheduler.py::test_stuck_threads_are_replaced_and_one_agent_leaves_room_for_others",),
-    ),
-    Mutation(
-        proves="10",
-        file="workers/pumice_workers/scheduler.py",
-        old="if held >= free or (crowded and (held or name != CHAT)):",
-        new="if crowded:",
-        tests=("tests/integration/test_fair_share.py::test_a_chat_is_answered_in_the_middle_of_another_agents_flood",),
     ),
     Mutation(
         proves="10",

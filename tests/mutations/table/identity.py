@@ -116,13 +116,6 @@ ROWS = (
     ),
     Mutation(
         proves="cells: a queue's limit",
-        file="app/pumice/web/http/limits.py",
-        old="            return self._share_of(self._limit) == 0 or (",
-        new="            return self._share_of(self._limit) < 0 or (",
-        tests=(f"{LIMITS}test_two_fronts_at_the_same_moment_take_no_more_than_the_limit",),
-    ),
-    Mutation(
-        proves="cells: a queue's limit",
         file="app/pumice/sessions/queue_lengths.py",
         old="status = 'queued'\n  and available_at <= now() limit",
         new="status = 'queued'\n  limit",

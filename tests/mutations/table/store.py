@@ -106,8 +106,8 @@ ROWS = (
     Mutation(
         proves="cells: a deleted session's waiters",
         file="app/pumice/sessions/deletion.py",
-        old="      and reason_code is distinct from %(reason_code)s order by seq",
-        new="      order by seq",
+        old="order by seq limit %(rows)s)\nreturning id::text as id, kind, reply_to",
+        new="order by seq limit %(rows)s)\nreturning id::text as id, kind, null::text as reply_to",
         tests=(WEB + "test_everybody_who_waits_is_told_at_once",),
     ),
     Mutation(
