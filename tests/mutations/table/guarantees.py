@@ -71,9 +71,9 @@ ROWS = (
     Mutation(
         proves="3",
         file="app/pumice/sessions/commit.py",
-        old="    if unsure and (left := ",
-        new="    if not unsure and (left := ",
-        tests=("tests/acceptance/faults/test_postgres.py::test_connection_cut_while_a_commit_is_executed",),
+        old="  from calls order by place\n)",
+        new="  from calls where false\n)",
+        tests=("tests/acceptance/faults/test_postgres.py::test_connection_cut_in_a_commit",),
     ),
     Mutation(
         proves="5",
