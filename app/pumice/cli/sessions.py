@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pumice.cli.conditions import given_condition, where_option
 from pumice.cli.diff import show_diff
 from pumice.cli.export import export, import_
 from pumice.cli.failing import Failed
@@ -27,13 +28,15 @@ for _command in (*COMMANDS, export, import_, show_diff):
 @click.argument("agent")
 @click.option("--after", default="", help="Only ids after this one: the last of the page before.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="The most rows to print.")
+@where_option
 @json_option
 @instance_option
-def list_(agent: str, after: str, limit: int, data_dir: Path, *, as_json: bool) -> None:
+def list_(agent: str, after: str, limit: int, where: tuple[str, ...], data_dir: Path, *, as_json: bool) -> None:
     """List an agent's sessions in the order of their ids."""
     from pumice.sessions.queries import list_sessions
 
-    rows = list_sessions(_engine(data_dir), agent, after=after, limit=limit)
+    condition = given_condition(data_dir, agent, where)
+    rows = list_sessions(_engine(data_dir), agent, after=after, limit=limit, where=condition)
     if as_json:
         print_json([_document(agent, row) for row in rows])
         return

@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, Row, case, func, select, text, update
+from sqlalchemy import ColumnElement, CursorResult, Engine, Row, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, defer
 
+from pumice.agents.conditions import Condition
 from pumice.agents.states import Reason
+from pumice.sessions.conditions import as_sql
 from pumice.sessions.deltas import apply, unpack
 from pumice.sessions.models import InteractionRow, SessionRow
 
@@ -46,16 +48,28 @@ where s.agent_id = :agent and s.id = :session and s.deleted_at is null order by 
 """The messages of a session's conversation, those that it has of its ancestors included (see `conversation`)."""
 
 
-def list_sessions(engine: Engine, agent_id: str, *, after: str, limit: int) -> Sequence[Row[Any]]:
-    """Sessions in the order of their ids, without those that Pumice made for itself."""
-    query = (
-        select(*SESSION_COLUMNS)
-        .where(SessionRow.agent_id == agent_id, SessionRow.id > after, SessionRow.id.not_like("$%"))
-        .order_by(SessionRow.id)
-        .limit(limit)
-    )
+def list_sessions(
+    engine: Engine, agent_id: str, *, after: str, limit: int, where: Condition | None = None
+) -> Sequence[Row[Any]]:
+    """Sessions in the order of their ids, without those that Pumice made for itself.
+
+    where: only those for which it holds. One that looks at states needs `refresh_stale` first.
+    """
+    query = select(*SESSION_COLUMNS).where(SessionRow.id > after, *_of_agent(agent_id, where))
     with engine.connect() as connection:
-        return connection.execute(query).all()
+        return connection.execute(query.order_by(SessionRow.id).limit(limit)).all()
+
+
+def count_sessions(engine: Engine, agent_id: str, where: Condition | None = None) -> int:
+    """How many sessions there are, without those that Pumice made for itself, and for which `where` holds."""
+    query = select(func.count()).select_from(SessionRow).where(*_of_agent(agent_id, where))
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _of_agent(agent_id: str, where: Condition | None) -> list[ColumnElement[bool]]:
+    own = [SessionRow.agent_id == agent_id, SessionRow.id.not_like("$%")]
+    return own if where is None else [*own, as_sql(where)]
 
 
 def get_session(engine: Engine, agent_id: str, session_id: str) -> Row[Any] | None:

@@ -74,7 +74,12 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     },
     "/v1/agents/{agent}/sessions": {
         "get": Operation(
-            "listSessions", "List sessions by id", MANY, None, answer("SessionPage", "A page of sessions"), MANAGING
+            "listSessions",
+            "List sessions by id",
+            (*MANY, "where", "count"),
+            None,
+            answer("SessionPage", "A page of sessions"),
+            MANAGING,
         ),
         "post": Operation(
             "createSession",

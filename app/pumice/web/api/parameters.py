@@ -56,6 +56,13 @@ PARAMETERS: dict[str, Schema] = {
         {**_TEXT, "minLength": 1},
         "A point: an interaction's id or a snapshot's name. Needs a secret key",
     ),
+    "where": _parameter(
+        "query",
+        "where",
+        {**_TEXT, "examples": ['{"metadata.plan": "pro"}']},
+        "A condition on sessions, as JSON: fields of the state, the metadata or the session, and values or operators",
+    ),
+    "count": _parameter("query", "count", {"enum": ["true", "false"]}, "`true` counts the sessions too"),
     "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
     "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),

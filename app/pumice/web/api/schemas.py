@@ -170,7 +170,13 @@ SCHEMAS: dict[str, Schema] = {
         (),
     ),
     "SessionChange": object_of("What to change", {"metadata": _METADATA}) | {"additionalProperties": False},
-    "SessionPage": page_of("sessions", "Session"),
+    "SessionPage": {
+        **page_of("sessions", "Session"),
+        "properties": {
+            **page_of("sessions", "Session")["properties"],
+            "count": {**COUNT, "description": "How many there are in all, if that was asked"},
+        },
+    },
     "CancelRequest": object_of(
         "What to cancel beside the running turn", {"queued": {"type": "boolean", "default": False}}, ()
     ),

@@ -5,13 +5,16 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
+from pumice.agents.conditions import Condition, read_condition
 from pumice.agents.names import checked_session_id, is_temporary_id
+from pumice.agents.requests import parse_json
 from pumice.agents.spec import AgentSpec
-from pumice.errors import Conflict, InvalidField, UnknownSession
+from pumice.errors import Conflict, InvalidField, Malformed, UnknownSession
 from pumice.sessions import queries
 from pumice.sessions.accept import temporary_session_id
 from pumice.sessions.deletion import delete_session
 from pumice.sessions.points import resolve
+from pumice.sessions.staleness import refresh_stale
 from pumice.web.api.documents import interaction_document, point_document, session_document
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import either, given_key, json_object
@@ -34,9 +37,13 @@ def sessions_blueprint(front: Front) -> Blueprint:
         limit, after = page_limit(), request.args.get("cursor", "")
         if "\x00" in after:
             raise InvalidField("cursor", "must not hold NUL characters")
-        rows = queries.list_sessions(front.engine, spec.id, after=after, limit=limit)
+        where = asked_condition(front, spec)
+        rows = queries.list_sessions(front.engine, spec.id, after=after, limit=limit, where=where)
         following = rows[-1].id if len(rows) == limit else None
-        return json_response({"sessions": [session_document(spec, row) for row in rows], "nextCursor": following})
+        document = {"sessions": [session_document(spec, row) for row in rows], "nextCursor": following}
+        if request.args.get("count") == "true":
+            document["count"] = queries.count_sessions(front.engine, spec.id, where)
+        return json_response(document)
 
     @blueprint.post("")
     def create(agent_id: str) -> Response:
@@ -129,6 +136,22 @@ def checked_metadata(value: Any) -> dict[str, Any]:
     if b"\\u0000" in text:
         raise InvalidField("metadata", "must not hold NUL characters")
     return value
+
+
+def asked_condition(front: Front, spec: AgentSpec) -> Condition | None:
+    """The condition in the query, with states brought up to date if it looks at them. Raises `InvalidField`."""
+    text = request.args.get("where")
+    if text is None:
+        return None
+    try:
+        given = parse_json(text.encode())
+    except Malformed as error:
+        raise InvalidField("where", str(error)) from None
+    condition = read_condition(spec.cls.State, given)
+    if condition.looks_at_state:
+        with front.connections.borrow() as store:
+            refresh_stale(store, spec.id)
+    return condition
 
 
 def page_limit() -> int:

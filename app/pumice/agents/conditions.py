@@ -1,0 +1,195 @@
+"""Conditions on sessions: `{"state.plan": "pro", "metadata.region": {"in": ["eu", "us"]}}`, checked against the State.
+
+A condition holds when each of its fields does what is asked of it: to be equal to a value, or what an operator says.
+
+- `{"ne": value}` holds where the field is something else, or is not there.
+- `{"in": [value, …]}` holds where it is equal to one of them.
+- `gt`, `gte`, `lt`, `lte` compare numbers, texts (by code point) and times; a field that is not there, or null, is none
+  of these.
+- `{"exists": true}` holds where the field is there and not null.
+
+Fields are `state.…` (as deep as the model goes; items of lists by their index), `metadata.…`, and the session's own,
+such as `createdAt`; see `OWN_FIELDS`. A text is never put into SQL: see `pumice.sessions.conditions`.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from pumice.agents.json_text import dumps
+from pumice.errors import InvalidField
+
+OPERATORS = ("eq", "ne", "in", "gt", "gte", "lt", "lte", "exists")
+OWN_FIELDS: Mapping[str, Any] = {
+    "id": str,
+    "createdAt": datetime,
+    "updatedAt": datetime,
+    "messageCount": int,
+    "version": int,
+    "stateVersion": int,
+    "codeVersion": str,
+    "size": int,
+    "temporary": bool,
+    "quiet": bool,
+    "parent": str,
+}
+"""The session's own fields and their types. `size`: the bytes of its state; `parent`: the session it is a fork of."""
+MOST_FIELDS = 20
+MOST_VALUES = 1_000
+DEEPEST = 20
+ANY = object()
+"""The type of what may be anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test of one field. root: `state`, `metadata` or `session`; path: the names below it.
+
+    value: as JSON has it; a `datetime` where the field is a time.
+    """
+
+    root: str
+    path: tuple[str, ...]
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition that was checked: all of its tests must hold."""
+
+    tests: tuple[Test, ...]
+
+    @property
+    def looks_at_state(self) -> bool:
+        """Whether it asks for anything of the state."""
+        return any(test.root == "state" or test.path == ("size",) for test in self.tests)
+
+
+def read_condition(state: type[BaseModel], given: Any, name: str = "where") -> Condition:
+    """Check a condition. `name`: what its place in the request is called.
+
+    Raises `InvalidField`, naming the field of the condition.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidField(name, "must be an object of fields and values")
+    if len(given) > MOST_FIELDS:
+        raise InvalidField(name, f"must not have more than {MOST_FIELDS} fields")
+    tests = [test for field, wanted in given.items() for test in _tests(state, str(field), wanted, name)]
+    return Condition(tuple(tests))
+
+
+def _tests(state: type[BaseModel], field: str, wanted: Any, name: str) -> Iterable[Test]:
+    where = f"{name}.{field}"
+    root, path, kind = _resolve(state, field, where)
+    operators = wanted if isinstance(wanted, Mapping) and wanted and set(wanted) <= set(OPERATORS) else {"eq": wanted}
+    if isinstance(wanted, Mapping) and operators == {"eq": wanted} and kind is not ANY and not _takes_objects(kind):
+        unknown = next(iter(set(wanted) - set(OPERATORS)), "")
+        raise InvalidField(where, f"has no operator {unknown!r}; they are {', '.join(OPERATORS)}")
+    for operator, value in operators.items():
+        yield Test(root, path, operator, _value(kind, operator, value, where))
+
+
+def _resolve(state: type[BaseModel], field: str, where: str) -> tuple[str, tuple[str, ...], Any]:
+    root, _, rest = field.partition(".")
+    if "\x00" in field or len(parts := tuple(rest.split("."))) > DEEPEST:
+        raise InvalidField(where, "is no field")
+    if root == "metadata" and all(parts):
+        return root, parts, ANY
+    if root == "state" and all(parts):
+        return root, *_in_state(state, parts, where)
+    if field in OWN_FIELDS:
+        return "session", (field,), OWN_FIELDS[field]
+    raise InvalidField(where, _unknown(field, ("state.…", "metadata.…", *OWN_FIELDS)))
+
+
+def _in_state(kind: Any, path: tuple[str, ...], where: str) -> tuple[tuple[str, ...], Any]:
+    """The names under which a field of the state is stored, and its type."""
+    names: list[str] = []
+    for name in path:
+        kind = _without_none(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = {one.alias: key for key, one in kind.model_fields.items() if one.alias}
+            key = name if name in kind.model_fields else fields.get(name)
+            if key is None and kind.model_config.get("extra") == "allow":
+                names.append(name)
+                kind = ANY
+                continue
+            if key is None:
+                raise InvalidField(where, _unknown(name, kind.model_fields))
+            names.append(key)
+            kind = kind.model_fields[key].annotation
+            continue
+        names.append(name)
+        kind = _inside(kind, name, where)
+    return tuple(names), _without_none(kind)
+
+
+def _inside(kind: Any, name: str, where: str) -> Any:
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is ANY or kind in {Any, dict, list, object} or origin is Union or (isinstance(kind, type) and not origin):
+        if kind is ANY or kind in {Any, dict, list, object} or origin is Union:
+            return ANY
+        raise InvalidField(where, f"{name!r} is asked of {kind.__name__}, which holds nothing")
+    if origin is dict:
+        return inner[1]
+    if origin in {list, tuple, set, frozenset}:
+        if not name.isdecimal():
+            raise InvalidField(where, f"{name!r} is no index of a list")
+        return inner[0]
+    return ANY
+
+
+def _without_none(kind: Any) -> Any:
+    """The type, without None if it may be None and one other."""
+    if kind is Any:
+        return ANY
+    inner = [one for one in get_args(kind) if one is not type(None)]
+    has_none = type(None) in get_args(kind)
+    return _without_none(inner[0]) if has_none and len(inner) == 1 else kind
+
+
+def _takes_objects(kind: Any) -> bool:
+    return get_origin(kind) in {dict, Union} or (isinstance(kind, type) and issubclass(kind, dict | BaseModel))
+
+
+def _value(kind: Any, operator: str, value: Any, where: str) -> Any:
+    if operator == "exists":
+        if not isinstance(value, bool):
+            raise InvalidField(where, "exists: must be true or false")
+        return value
+    if operator == "in":
+        if not isinstance(value, list) or not 0 < len(value) <= MOST_VALUES:
+            raise InvalidField(where, f"in: must be a list of 1 to {MOST_VALUES} values")
+        return [_checked(kind, one, where) for one in value]
+    if operator not in {"eq", "ne"} and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+        raise InvalidField(where, f"{operator}: must be a number, a text or a time")
+    return _checked(kind, value, where)
+
+
+def _checked(kind: Any, value: Any, where: str) -> Any:
+    """The value as the field's type has it in JSON. A time stays a time."""
+    if value is None or kind is ANY:
+        return value
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        found = adapter.validate_json(dumps(value), strict=True)
+    except ValidationError as error:
+        raise InvalidField(where, error.errors()[0]["msg"]) from None
+    except Exception as error:
+        raise InvalidField(where, f"can't be compared: {error}") from None
+    if isinstance(found, datetime):
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    if isinstance(found, date):
+        return found.isoformat()
+    return adapter.dump_python(found, mode="json")
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"is unknown: did you mean {close[0]}?" if close else f"is unknown; known are {', '.join(names)}"
