@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.client import AgentClient, new_session
+from tests.support.commands import Commands
 from tests.support.databases import database
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import wait_until
@@ -119,6 +120,13 @@ def test_other_code_differs_in_what_it_changed_alone(till):
     with till.stack.worker():
         report = till.replayed(sessions=[session])
         assert differing(report) == [["reply"], ["reply"], ["calls"], ["reply"], []]
+        commands = Commands(till.file.parent, **till.stack.environ)
+        done = commands.run("sessions", "replay", "till", session, "--fail-on-change", "--html", "report.html")
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "5 turns, 4 changed"), done
+        assert '    + "sum 3 3"' in done.stdout
+        assert "sum 3 3" in (till.file.parent / "report.html").read_text()
+        assert commands.run("sessions", "replay", "till", session, "--json").returncode == 0
+        assert commands.run("sessions", "replay", "till", "none").returncode == 2
         [difference] = report["sessions"][0]["turns"][1]["differences"]
         assert difference == {"what": "reply", "recorded": "total 3 3", "candidate": "sum 3 3"}
         later = till.replayed(sessions=[session], **{"from": report["sessions"][0]["turns"][1]["interactionId"]})

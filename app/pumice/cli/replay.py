@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pumice.agents.exact_json import to_text
-from pumice.cli.failing import Failed
+from pumice.cli.failing import Failed, one_line
 from pumice.cli.history import open_store
 from pumice.cli.instance import instance_option
 from pumice.cli.output import clean, json_option, print_json
+from pumice.errors import PumiceError
 
 if TYPE_CHECKING:
     from pumice.sessions.connections import StoreConnection
 
 CHANGED, FAILED = 1, 2
 INTERVAL = 0.2
+
+
+class NotReplayed(Failed):
+    """What kept a replay from being started."""
+
+    exit_code = FAILED
 
 
 @click.command()
@@ -32,6 +39,9 @@ INTERVAL = 0.2
     show_default=True,
     help="What answers an agent's model; an agent that has one is replayed live only.",
 )
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file as a page."
+)
 @click.option("--fail-on-change", is_flag=True, help="End with status 1 when a turn came out differently.")
 @json_option
 @instance_option
@@ -43,6 +53,7 @@ def replay(  # noqa: PLR0913
     model: str,
     data_dir: Path,
     *,
+    html: Path | None,
     fail_on_change: bool,
     as_json: bool,
 ) -> None:
@@ -50,13 +61,19 @@ def replay(  # noqa: PLR0913
 
     Ends with status 2 when a session could not be replayed.
     """
+    from pumice.cli.replay_page import page
     from pumice.sessions import replays
 
     if not sessions and sample is None:
-        raise Failed("pumice: name the sessions to replay, or say --sample N.")
+        raise NotReplayed("pumice: name the sessions to replay, or say --sample N.")
     with open_store(data_dir) as store:
-        started = replays.start(store, agent, replays.NewReplay(sessions, sample, after, model))
+        try:
+            started = replays.start(store, agent, replays.NewReplay(sessions, sample, after, model))
+        except PumiceError as error:
+            raise NotReplayed(f"pumice: {one_line(error)}") from None
         report = _followed(store, agent, started)
+    if html is not None:
+        html.write_text(page(report), encoding="utf-8")
     if as_json:
         print_json(report)
     else:

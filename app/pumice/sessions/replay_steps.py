@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from hashlib import md5
 from typing import NamedTuple
 
+import psycopg
+
 from pumice.agents.names import UUID_FORM
 from pumice.errors import InvalidField, Problem, UnknownSession
 from pumice.sessions.connections import StoreConnection, Transaction
@@ -65,7 +67,7 @@ TAKE = Statement(
 select s.replay_id::text as replay, s.number, s.agent_id, s.session_id, s.status, s.start, s.position, s.until,
   r.request ->> 'from' as after, r.request ->> 'model' as model
 from replay_sessions s join replays r on r.id = s.replay_id
-where s.status in ('queued', 'running') and s.agent_id = any(%(agents)s) and s.checked_at <= now() - interval '50 ms'
+where s.status in ('queued', 'running') and s.agent_id = any(%(agents)s)
   and (s.status = 'running' or (select count(*) from replay_sessions o where o.status = 'running') < %(at_once)s)
 order by s.checked_at limit 1 for update of s skip locked
 """,
@@ -183,9 +185,9 @@ def step(store: StoreConnection, agents: Mapping[str, Replayed]) -> Step | None:
             _check_model(one, agents[one.agent_id])
             with store.transaction() as inner:
                 woken = _begin(inner, one) if one.status == "queued" else _go_on(store, inner, one, agents)
-        except Problem as error:
+        except (Problem, ValueError, RecursionError, psycopg.DataError) as error:
             _remove(store, one)
-            _end(transaction, one, "failed", None, str(error))
+            _end(transaction, one, "failed", None, str(error) or type(error).__name__)
             woken = None
     return Step(one.agent_id, woken)
 
