@@ -10,6 +10,7 @@ import pytest
 from tests.support.client import AgentClient, new_session
 from tests.support.commands import Commands
 from tests.support.databases import database
+from tests.support.processes import python_path
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import wait_until
 
@@ -84,16 +85,13 @@ class Till:
 
 
 @pytest.fixture
-def till(
-    postgres_server: Any, valkey_server: Any, migrated_template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Any:
+def till(postgres_server: Any, valkey_server: Any, migrated_template: str, tmp_path: Path) -> Any:
     name = f"till_{uuid4().hex[:8]}"
     file = tmp_path / f"{name}.py"
     file.write_text(CODE.format(**OLD))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with database(postgres_server.url("postgres"), migrated_template) as made:
         environ = {"DATABASE_URL": postgres_server.url(made), "REDIS_URL": valkey_server.url(5)}
-        environ |= {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ |= {"PYTHONPATH": python_path(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
         with running_stack(environ, f"till={name}:Till") as stack:
             yield Till(stack, file)
 
