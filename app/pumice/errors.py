@@ -152,6 +152,12 @@ class UnknownInteraction(Problem):
     status, slug = 404, "unknown-interaction"
 
 
+class UnknownReplay(Problem):
+    """There is no such replay."""
+
+    status, slug = 404, "unknown-replay"
+
+
 class UnknownPoint(Problem):
     """There is no such point in the session's life."""
 

@@ -22,6 +22,7 @@ from pumice_workers.committer import Committer
 from pumice_workers.control_listener import ControlListener
 from pumice_workers.event_loop import EventLoop
 from pumice_workers.recheck import Recheck
+from pumice_workers.replay_loop import ReplayLoop
 from pumice_workers.rescue_loop import RescueLoop
 from pumice_workers.scheduler import Scheduler
 from pumice_workers.services import Services
@@ -72,6 +73,7 @@ class WorkerProcess:
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes, list(self.registry))
         self._on_loop = {one for one, spec in self.registry.items() if spec.may_need_loop}
         self.sweep = SweepLoop(settings)
+        self.replays = ReplayLoop(self.services)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_store = StoreConnection(settings)
@@ -82,6 +84,7 @@ class WorkerProcess:
         self._tune()
         self.rescue.start()
         self.sweep.start()
+        self.replays.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
@@ -167,6 +170,7 @@ class WorkerProcess:
         self.watcher.stop()
         self.rescue.stop()
         self.sweep.stop()
+        self.replays.stop()
         self.events.stop()
         self.wakes.stop()
         return finished and not (self.runner.scheduler and self.runner.scheduler.lost)

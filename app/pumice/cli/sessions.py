@@ -13,6 +13,7 @@ from pumice.cli.failing import Failed
 from pumice.cli.history import COMMANDS, at_option, open_store
 from pumice.cli.instance import instance_option, settings_of
 from pumice.cli.output import clean, json_option, print_json, print_table
+from pumice.cli.replay import replay
 
 
 @click.group()
@@ -20,7 +21,7 @@ def sessions() -> None:
     """Sessions: list them, show one, read its messages; name, restore and fork its points."""
 
 
-for _command in (*COMMANDS, export, import_, show_diff):
+for _command in (*COMMANDS, export, import_, show_diff, replay):
     sessions.add_command(_command)
 
 

@@ -309,3 +309,36 @@ class CounterRow(Base):
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class ReplayRow(Base):
+    """A replay: recorded interactions of some sessions that run again on today's code. `request` is what was asked."""
+
+    __tablename__ = "replays"
+    __table_args__ = (Index("replays_agent", "agent_id", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    agent_id: Mapped[str] = mapped_column(Key)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class ReplaySessionRow(Base):
+    """One session of a replay, whose points after `start`, up to `until`, run again; `position` is how far it came."""
+
+    __tablename__ = "replay_sessions"
+    __table_args__ = (
+        Index("replay_sessions_open", "checked_at", postgresql_where=text("status in ('queued', 'running')")),
+    )
+
+    replay_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("replays.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    agent_id: Mapped[str] = mapped_column(Key)
+    session_id: Mapped[str] = mapped_column(Key)
+    status: Mapped[str] = mapped_column(Text, server_default="queued")
+    start: Mapped[int | None] = mapped_column(BigInteger)
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    until: Mapped[int | None] = mapped_column(BigInteger)
+    turns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[str | None] = mapped_column(Text)
+    checked_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)

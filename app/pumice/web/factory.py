@@ -11,6 +11,7 @@ from pumice.web.api.history import history_blueprint
 from pumice.web.api.interactions import interactions_blueprint
 from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
+from pumice.web.api.replay_routes import replay_blueprint
 from pumice.web.api.session_access import session_access_blueprint
 from pumice.web.api.sessions import sessions_blueprint
 from pumice.web.chat.routes import chat_blueprint
@@ -35,6 +36,7 @@ BLUEPRINTS = (
     control_blueprint,
     export_blueprint,
     diff_blueprint,
+    replay_blueprint,
     health_blueprint,
     openapi_blueprint,
 )

@@ -3,6 +3,7 @@
 from pumice.web.api.operation import MANAGING, MANY, ONE, WRITING, Operation, answer, json_body
 from pumice.web.api.operations_export import EXPORT
 from pumice.web.api.operations_history import HISTORY, POINTING
+from pumice.web.api.operations_replay import REPLAY
 from pumice.web.api.schema import Schema, ref
 
 _TEXT: Schema = {"type": "string"}
@@ -203,6 +204,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     },
     **HISTORY,
     **EXPORT,
+    **REPLAY,
     "/healthz": {"get": _about("getHealth", "Does this process live?", answer("Health", "It does"))},
     "/readyz": {"get": _about("getReadiness", "Can it serve?", answer("Readiness", "It can"), 503)},
     "/metrics": {

@@ -66,6 +66,7 @@ PARAMETERS: dict[str, Schema] = {
     "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
     "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
+    "replay": _parameter("path", "replay", {**_TEXT, "format": "uuid"}, "The replay's id"),
     "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
     "importAsSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
     "limit": _parameter(

@@ -6,6 +6,7 @@ from pumice.agents.states import FailureCode, Kind, Reason, Status
 from pumice.web.api.schema import COUNT, TEXT, TIME, UUID, Schema, object_of, or_null, page_of, ref
 from pumice.web.api.schemas_export import EXPORT_SCHEMAS
 from pumice.web.api.schemas_history import HISTORY_SCHEMAS
+from pumice.web.api.schemas_replay import REPLAY_SCHEMAS
 
 _CONTENT: Schema = {
     "description": "Text, or parts such as `{type: text, text: …}` and `{type: image_url, image_url: …}`",
@@ -211,6 +212,7 @@ SCHEMAS: dict[str, Schema] = {
     "MessagePage": page_of("messages", "StoredMessage"),
     **HISTORY_SCHEMAS,
     **EXPORT_SCHEMAS,
+    **REPLAY_SCHEMAS,
     "Health": object_of("The process lives", {"status": {"const": "ok"}}),
     "Readiness": object_of(
         "The store answers",

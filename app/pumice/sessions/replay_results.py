@@ -1,0 +1,109 @@
+"""What came out of a replayed session, beside what was recorded."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pumice.agents.comparison import Ran, differences
+from pumice.agents.exact_json import from_text, to_text
+from pumice.sessions.connections import Transaction
+from pumice.sessions.points import resolve
+from pumice.sessions.statements import Statement
+
+PAGE = 100
+
+
+class _Turn(NamedTuple):
+    id: str
+    copied: str | None
+    point: int
+    kind: str
+    name: str | None
+    status: str
+    result: str | None
+    error: str | None
+    effects: str | None
+    usage: str | None
+    seconds: float | None
+    candidate_status: str | None
+    candidate_result: str | None
+    candidate_error: str | None
+    candidate_effects: str | None
+    candidate_usage: str | None
+    candidate_seconds: float | None
+
+
+TURNS = Statement(
+    "read_replayed",
+    """
+select o.id::text as id, c.id::text as copied, o.point, o.kind, o.name,
+  o.status, o.result::text as result, (o.errors -> -1)::text as error, o.effects::text as effects,
+  o.usage::text as usage, extract(epoch from o.finished_at - o.started_at)::float8 as seconds,
+  c.status as candidate_status, c.result::text as candidate_result, (c.errors -> -1)::text as candidate_error,
+  c.effects::text as candidate_effects, c.usage::text as candidate_usage,
+  extract(epoch from c.finished_at - c.started_at)::float8 as candidate_seconds
+from interactions o left join interactions c on c.id = md5(%(fork)s || o.id::text)::uuid
+where o.agent_id = %(agent)s and o.session_id = %(session)s and o.point > %(after)s and o.point <= %(until)s
+  and o.kind <> 'restore' and o.keyframe is not null
+order by o.point limit %(page)s
+""",
+    _Turn,
+)
+"""Recorded interactions, each with its copy in a replay's fork."""
+
+
+def compared_turns(
+    transaction: Transaction, key: tuple[str, str], fork: str, points: tuple[int, int], ignored: Sequence[str]
+) -> str:
+    """Compare the turns of a session (agent and id) after the first of two points, up to the last. Returns JSON.
+
+    Raises `PrunedPoint` when a state is not kept any more.
+    """
+    agent_id, session_id = key
+    after, until = points
+    found: list[str] = []
+    options: dict[str, Any] = {"agent": agent_id, "session": session_id, "fork": fork, "until": until, "page": PAGE}
+    while rows := transaction.fetch(TURNS, {**options, "after": after}):
+        after = rows[-1].point
+        found += [to_text(_compared(transaction, key, fork, row, ignored)) for row in rows]
+    return f"[{','.join(found)}]"
+
+
+def _compared(
+    transaction: Transaction, key: tuple[str, str], fork: str, row: _Turn, ignored: Sequence[str]
+) -> dict[str, Any]:
+    agent_id, session_id = key
+    state = resolve(transaction, agent_id, session_id, row.id).state
+    recorded = Ran(
+        row.status, _value(row.result), _value(row.error), _value(row.effects), _value(row.usage), _value(state)
+    )
+
+    def own(text: str | None) -> Any:
+        """A value of the copy, in which it goes by the names of what was recorded."""
+        if text is None:
+            return None
+        text = text.replace(fork, to_text(session_id)[1:-1])
+        return from_text(text.replace(row.copied, row.id) if row.copied else text)
+
+    left = row.candidate_status is not None and row.copied is not None
+    candidate_state = resolve(transaction, agent_id, fork, row.copied).state if left else None
+    candidate = Ran(
+        row.candidate_status,
+        own(row.candidate_result),
+        own(row.candidate_error),
+        own(row.candidate_effects),
+        own(row.candidate_usage),
+        own(candidate_state),
+    )
+    found = differences(recorded, candidate, ignored)
+    return {
+        "interactionId": row.id,
+        "kind": row.kind,
+        "name": row.name,
+        "changed": bool(found),
+        "differences": found,
+        "seconds": {"recorded": row.seconds, "candidate": row.candidate_seconds},
+    }
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else from_text(text)

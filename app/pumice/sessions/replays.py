@@ -1,0 +1,175 @@
+"""Replays: starting one, and its report. What runs it is `replay_steps`."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pumice.agents.context import new_id
+from pumice.agents.json_text import dumps
+from pumice.agents.names import UUID_FORM
+from pumice.errors import UnknownReplay, UnknownSession
+from pumice.sessions.connections import StoreConnection, Transaction
+from pumice.sessions.points import resolve
+from pumice.sessions.statements import NoRow, Statement
+
+KEPT_DAYS = 7
+"""Days after which a report is forgotten when the agent's next replay starts."""
+
+
+class _Id(NamedTuple):
+    id: str
+
+
+class _Replay(NamedTuple):
+    id: str
+    request: dict[str, Any]
+    created_at: str
+
+
+class _Session(NamedTuple):
+    session_id: str
+    status: str
+    turns: list[dict[str, Any]] | None
+    error: str | None
+
+
+FORGET = Statement(
+    "forget_old_replays",
+    """
+delete from replays r where r.agent_id = %(agent)s and r.created_at < now() - make_interval(days => %(days)s)
+  and not exists (select from replay_sessions s where s.replay_id = r.id and s.status in ('queued', 'running'))
+""",
+    NoRow,
+)
+"""Forgets reports that are old."""
+
+SAMPLE = Statement(
+    "sample_sessions",
+    """
+select id from sessions where agent_id = %(agent)s and deleted_at is null and id not like '$%%'
+order by md5(id || %(seed)s) limit %(sample)s
+""",
+    _Id,
+)
+"""Some of an agent's sessions, by chance."""
+
+INSERT = Statement(
+    "insert_replay",
+    "insert into replays (id, agent_id, request) values (%(id)s::uuid, %(agent)s, %(request)s::json)",
+    NoRow,
+)
+"""Notes a replay."""
+
+INSERT_SESSIONS = Statement(
+    "insert_replay_sessions",
+    """
+insert into replay_sessions (replay_id, number, agent_id, session_id)
+select %(id)s::uuid, s.number, %(agent)s, s.id from unnest(%(sessions)s::text[]) with ordinality as s(id, number)
+""",
+    NoRow,
+)
+"""Notes the sessions of a replay, for workers to take."""
+
+READ = Statement(
+    "read_replay",
+    """
+select id::text as id, request, created_at::text as created_at from replays
+where agent_id = %(agent)s and id = %(id)s::uuid
+""",
+    _Replay,
+)
+"""One replay."""
+
+READ_SESSIONS = Statement(
+    "read_replay_sessions",
+    "select session_id, status, turns, error from replay_sessions where replay_id = %(id)s::uuid order by number",
+    _Session,
+)
+"""The sessions of a replay, with what came out."""
+
+LIST = Statement(
+    "list_replays",
+    """
+select id::text as id, request, created_at::text as created_at from replays
+where agent_id = %(agent)s and id < %(before)s::uuid order by id desc limit %(limit)s
+""",
+    _Replay,
+)
+"""The newest replays of an agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewReplay:
+    """What to replay: these sessions, or a sample of them, or of all when none is named; after a point, if one is."""
+
+    sessions: tuple[str, ...] = ()
+    sample: int | None = None
+    after: str | None = None
+    model: str = "recorded"
+
+
+def start(store: StoreConnection, agent_id: str, new: NewReplay) -> str:
+    """Have sessions replayed. Returns the replay's id.
+
+    Raises `UnknownSession`, `UnknownPoint`, `PrunedPoint`, `StoreAwayError`; then nothing was started.
+    """
+    replay = new_id()
+    with store.transaction() as transaction:
+        chosen = _chosen(transaction, agent_id, new, replay)
+        for session_id in chosen:
+            _check(transaction, agent_id, session_id, new.after)
+        request = {"sessions": list(new.sessions), "sample": new.sample, "from": new.after, "model": new.model}
+        transaction.fetch(FORGET, {"agent": agent_id, "days": KEPT_DAYS})
+        transaction.fetch(INSERT, {"id": replay, "agent": agent_id, "request": dumps(request).decode()})
+        transaction.fetch(INSERT_SESSIONS, {"id": replay, "agent": agent_id, "sessions": chosen})
+    return replay
+
+
+def report(store: StoreConnection, agent_id: str, replay: str) -> dict[str, Any]:
+    """What came out of a replay so far. Raises `UnknownReplay`."""
+    found = store.fetch(READ, {"agent": agent_id, "id": replay}) if UUID_FORM.fullmatch(replay) else []
+    if not found:
+        raise UnknownReplay
+    rows = store.fetch(READ_SESSIONS, {"id": replay})
+    turns = [turn for row in rows for turn in row.turns or ()]
+    return {
+        "replayId": found[0].id,
+        "status": _status(rows),
+        "turns": len(turns),
+        "changed": sum(turn["changed"] for turn in turns),
+        "sessionsDone": sum(row.status in {"done", "failed"} for row in rows),
+        "request": found[0].request,
+        "createdAt": found[0].created_at,
+        "sessions": [
+            {"sessionId": row.session_id, "status": row.status, "error": row.error, "turns": row.turns or []}
+            for row in rows
+        ],
+    }
+
+
+def list_(store: StoreConnection, agent_id: str, *, before: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest replays, older than `before`, without what came out."""
+    newest = str(uuid.UUID(int=2**128 - 1))
+    rows = store.fetch(LIST, {"agent": agent_id, "before": before or newest, "limit": limit})
+    return [{"replayId": row.id, "request": row.request, "createdAt": row.created_at} for row in rows]
+
+
+def _chosen(transaction: Transaction, agent_id: str, new: NewReplay, seed: str) -> list[str]:
+    if not new.sessions:
+        rows = transaction.fetch(SAMPLE, {"agent": agent_id, "seed": seed, "sample": new.sample})
+        return [row.id for row in rows]
+    named = list(dict.fromkeys(new.sessions))
+    return named if new.sample is None else named[: new.sample]
+
+
+def _check(transaction: Transaction, agent_id: str, session_id: str, after: str | None) -> None:
+    try:
+        resolve(transaction, agent_id, session_id, after, read=False)
+    except UnknownSession:
+        raise UnknownSession(f"There is no session {session_id!r}; nothing was started.") from None
+
+
+def _status(rows: list[_Session]) -> str:
+    if any(row.status in {"queued", "running"} for row in rows):
+        return "running"
+    return "failed" if any(row.status == "failed" for row in rows) else "done"

@@ -1,0 +1,47 @@
+"""The schemas of replays, of `/openapi.json`."""
+
+from pumice.web.api.schema import COUNT, TEXT, UUID, Schema, object_of, or_null, page_of
+
+_REQUEST: Schema = {
+    "sessions": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "maxItems": 1000},
+    "sample": or_null({"type": "integer", "minimum": 1, "maximum": 1000}),
+    "from": {**or_null({"type": "string", "minLength": 1}), "description": "Only what came after this point"},
+    "model": {"enum": ["recorded", "live"], "default": "recorded"},
+}
+_DIFFERENCE = object_of(
+    "What came out differently", {"what": TEXT, "recorded": {"description": "As it was"}, "candidate": {}}
+)
+_TURN = object_of(
+    "A turn that ran again",
+    {"interactionId": UUID, "changed": {"type": "boolean"}, "differences": {"type": "array", "items": _DIFFERENCE}},
+)
+_SESSION = object_of(
+    "A session that was replayed",
+    {
+        "sessionId": TEXT,
+        "status": {"enum": ["queued", "running", "done", "failed"]},
+        "error": or_null(TEXT),
+        "turns": {"type": "array", "items": _TURN},
+    },
+)
+
+REPLAY_SCHEMAS: dict[str, Schema] = {
+    "NewReplay": object_of("What to replay: `sessions`, or a `sample` of all", _REQUEST, ()),
+    "StartedReplay": object_of("A replay", {"replayId": UUID, "status": {"const": "running"}}),
+    "ReplayEntry": object_of("A replay", {"replayId": UUID, "request": {"type": "object"}, "createdAt": TEXT}),
+    "ReplayPage": page_of("replays", "ReplayEntry"),
+    "Replay": object_of(
+        "The report of a replay",
+        {
+            "replayId": UUID,
+            "status": {"enum": ["running", "done", "failed"]},
+            "turns": COUNT,
+            "changed": COUNT,
+            "sessionsDone": COUNT,
+            "request": {"type": "object"},
+            "createdAt": TEXT,
+            "sessions": {"type": "array", "items": _SESSION},
+        },
+    ),
+}
+"""By their names."""

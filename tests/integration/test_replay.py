@@ -1,0 +1,188 @@
+"""Replays, on a front and on workers that run one version of an agent's code and then another."""
+
+import signal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.client import AgentClient, new_session
+from tests.support.commands import Commands
+from tests.support.databases import database
+from tests.support.processes import python_path
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import wait_until
+
+CODE = """
+from typing import Any
+from pumice import Agent, hook, query
+
+
+class Till(Agent):
+    replay_ignore = ("state.seen",)
+
+    class State(Agent.State):
+        total: int = 0
+        seen: str = ""
+
+    def reply(self, messages: Any) -> str:
+        command, amount = messages[-1].text.split()
+        self.state.seen = self.interaction.id
+        if command == "call":
+            self.call(amount, "add", {call})
+            self.send({{"called": amount}})
+            return "called"
+        if command == "fail":
+            raise ValueError(amount)
+        self.add(int(amount))
+        return f"{total} {{len(messages)}}"
+
+    def add(self, amount: int) -> None:
+        self.state.total += amount {plus}
+
+    @hook("add", session=query("session"))
+    def added(self, request: Any) -> dict[str, Any]:
+        self.add(request.json["amount"])
+        return {{"total": self.state.total, "session": self.session_id}}
+"""
+OLD = {"call": "1", "total": "total {self.state.total}", "plus": ""}
+
+
+class Till:
+    """A stack whose agent's code a test changes."""
+
+    def __init__(self, stack: Stack, file: Path) -> None:
+        self.stack = stack
+        self.file = file
+        self.client: AgentClient = stack.agent("till")
+
+    def write(self, **changed: str) -> None:
+        self.file.write_text(CODE.format(**OLD | changed))
+
+    def post(self, **body: Any) -> Any:
+        return self.client.http.post("/v1/agents/till/replays", headers=self.client.secret, json=body)
+
+    def report(self, location: str) -> dict[str, Any]:
+        document: dict[str, Any] = self.client.http.get(location, headers=self.client.secret).json()
+        return document
+
+    def replayed(self, **body: Any) -> dict[str, Any]:
+        """The report of a replay, once it is complete."""
+        answer = self.post(**body)
+        assert answer.status_code == 202, answer.text
+        location = answer.headers["location"]
+        wait_until(lambda: self.report(location)["status"] != "running", 30, "the end of a replay")
+        return self.report(location)
+
+    def recorded(self, session: str) -> None:
+        for command in ("add 1", "add 2", "call other", "add 3"):
+            assert self.client.chat(command, session).status_code == 200
+        self.client.post(f"/v1/agents/till/hooks/add?session={session}", json={"amount": 4}).raise_for_status()
+
+    def left(self) -> list[dict[str, Any]]:
+        return self.stack.query("select id from sessions where id like '$replay:%%'")
+
+
+@pytest.fixture
+def till(postgres_server: Any, valkey_server: Any, migrated_template: str, tmp_path: Path) -> Any:
+    name = f"till_{uuid4().hex[:8]}"
+    file = tmp_path / f"{name}.py"
+    file.write_text(CODE.format(**OLD))
+    with database(postgres_server.url("postgres"), migrated_template) as made:
+        environ = {"DATABASE_URL": postgres_server.url(made), "REDIS_URL": valkey_server.url(5)}
+        environ |= {"PYTHONPATH": python_path(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        with running_stack(environ, f"till={name}:Till") as stack:
+            yield Till(stack, file)
+
+
+def differing(report: dict[str, Any]) -> list[list[str]]:
+    return [[one["what"] for one in turn["differences"]] for turn in report["sessions"][0]["turns"]]
+
+
+def test_the_same_code_comes_out_the_same(till):
+    session = new_session()
+    till.recorded(session)
+    report = till.replayed(sessions=[session])
+    assert (report["status"], report["turns"], report["changed"]) == ("done", 5, 0), report
+    assert till.left() == []
+    assert [row["id"] for row in till.stack.query("select id from sessions where id = 'other'")] == ["other"]
+    assert till.stack.query("select count(*) as n from interactions where session_id = 'other'")[0]["n"] == 1
+
+
+def test_other_code_differs_in_what_it_changed_alone(till):
+    session = new_session()
+    till.recorded(session)
+    till.stack.shared["worker"].stop()
+    till.write(call="2", total="sum {self.state.total}")
+    with till.stack.worker():
+        report = till.replayed(sessions=[session])
+        assert differing(report) == [["reply"], ["reply"], ["calls"], ["reply"], []]
+        commands = Commands(till.file.parent, **till.stack.environ)
+        done = commands.run("sessions", "replay", "till", session, "--fail-on-change", "--html", "report.html")
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "5 turns, 4 changed"), done
+        assert '    + "sum 3 3"' in done.stdout
+        assert "sum 3 3" in (till.file.parent / "report.html").read_text()
+        assert commands.run("sessions", "replay", "till", session, "--json").returncode == 0
+        assert commands.run("sessions", "replay", "till", "none").returncode == 2
+        [difference] = report["sessions"][0]["turns"][1]["differences"]
+        assert difference == {"what": "reply", "recorded": "total 3 3", "candidate": "sum 3 3"}
+        later = till.replayed(sessions=[session], **{"from": report["sessions"][0]["turns"][1]["interactionId"]})
+        assert differing(later) == [["calls"], ["reply"], []]
+    till.write(plus="* 2")
+    with till.stack.worker():
+        report = till.replayed(sessions=[session])
+        assert differing(report)[0] == ["reply", "state"]
+        states = report["sessions"][0]["turns"][0]["differences"][1]
+        assert (states["recorded"]["total"], states["candidate"]["total"]) == (1, 2)
+    assert till.left() == []
+
+
+def test_restores_forks_and_failed_turns_are_replayed(till):
+    session, fork = new_session(), new_session()
+    first = till.client.chat("add 1", session).json()["interactionId"]
+    till.client.chat("fail now", session)
+    till.client.sessions(f"/{session}/restore", "POST", json={"at": first, "queued": "keep"}).raise_for_status()
+    till.client.chat("add 5", session)
+    till.client.sessions(f"/{session}/fork", "POST", json={"sessionId": fork}).raise_for_status()
+    till.client.chat("add 7", fork)
+    report = till.replayed(sessions=[session, fork])
+    assert (report["status"], report["turns"], report["changed"]) == ("done", 4, 0), report
+    assert [len(one["turns"]) for one in report["sessions"]] == [3, 1]
+
+
+def test_a_replay_outlives_its_worker(till):
+    sessions = [new_session() for _ in range(8)]
+    for session in sessions:
+        till.recorded(session)
+    till.stack.shared["worker"].send(signal.SIGSTOP)
+    location = till.post(sessions=sessions).headers["location"]
+    with till.stack.worker() as second:
+        wait_until(till.left, 30, "a fork")
+        second.send(signal.SIGKILL)
+        second.wait_ended()
+    till.stack.shared["worker"].send(signal.SIGCONT)
+    wait_until(lambda: till.report(location)["status"] != "running", 60, "the end of the replay")
+    report = till.report(location)
+    assert (report["status"], report["turns"], report["changed"]) == ("done", 40, 0), report
+    assert [one["sessionId"] for one in report["sessions"]] == sessions
+    assert till.left() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"sessions": []}, 422),
+        ({"sessions": ["none"]}, 404),
+        ({"sessions": ["known"], "from": "nothing"}, 404),
+        ({"sessions": ["known"], "model": "other"}, 422),
+        ({"where": {"state.total": 1}}, 422),
+        ({"sample": 0}, 422),
+    ],
+)
+def test_bad_requests_start_nothing(echo, stack, body, status):
+    echo.chat("hello", "known")
+    answer = echo.http.post("/v1/agents/echo/replays", headers=echo.secret, json=body)
+    assert answer.status_code == status, answer.text
+    assert stack.query("select * from replays where agent_id = 'echo'") == []

@@ -1,0 +1,37 @@
+"""Deliberate bugs in replays."""
+
+from tests.mutations.mutation import Mutation
+
+REPLAY = "tests/integration/test_replay.py::"
+COMPARISON = "tests/unit/test_replay_comparison.py::"
+
+ROWS = (
+    Mutation(
+        proves="a replay does nothing outside",
+        file="app/pumice/sessions/replay_steps.py",
+        old="select agent_id, %(fork)s, true, metadata from sessions",
+        new="select agent_id, %(fork)s, false, metadata from sessions",
+        tests=(REPLAY + "test_the_same_code_comes_out_the_same",),
+    ),
+    Mutation(
+        proves="a replay leaves no fork behind",
+        file="app/pumice/sessions/replay_steps.py",
+        old='    _remove(store, one)\n    _end(transaction, one, "done"',
+        new='    _end(transaction, one, "done"',
+        tests=(REPLAY + "test_the_same_code_comes_out_the_same", REPLAY + "test_a_replay_outlives_its_worker"),
+    ),
+    Mutation(
+        proves="a restore is replayed as one",
+        file="app/pumice/sessions/replay_steps.py",
+        old="    rows = rows[: restores[0]] if restores else rows\n",
+        new='    rows = [row for row in rows if row.kind != "restore"] if restores else rows\n',
+        tests=(REPLAY + "test_restores_forks_and_failed_turns_are_replayed",),
+    ),
+    Mutation(
+        proves="numbers are compared exactly",
+        file="app/pumice/agents/comparison.py",
+        old="        if _canonical(what, one, ignored) != _canonical(what, other, ignored):\n",
+        new="        if one != other and _canonical(what, one, ignored) != _canonical(what, other, ignored):\n",
+        tests=(COMPARISON + "test_each_difference_is_told_by_its_name",),
+    ),
+)
