@@ -223,10 +223,10 @@ def test_a_fork_of_a_fork_of_what_was_deleted_is_whole(notebook, stack):
     said(notebook, session, "set new 1")
     assert messages(notebook, session) == ["set new 1", "1 messages, 1 notes"]
     assert notebook.sessions(f"/{grandchild}", "DELETE").status_code == 204
-    left = "select id from sessions where agent_id = 'notebook' and id like '$gone:%%'"
-    wait_until(lambda: not stack.query(left), 30, "the end of what no fork needs")
-    names = [session, child, grandchild]
     gone = [f"$gone:{row['line']}" for row in lines]
+    left = "select id from sessions where agent_id = 'notebook' and id = any(%s)"
+    wait_until(lambda: not stack.query(left, gone), 30, "the end of what no fork needs")
+    names = [session, child, grandchild]
     for table in ("keyframes", "snapshots"):
         kept = f"select session_id from {table} where agent_id = 'notebook' and session_id"
         rows = stack.query(f"{kept} = any(%s)", [*names, *gone])

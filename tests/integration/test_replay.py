@@ -100,6 +100,16 @@ def differing(report: dict[str, Any]) -> list[list[str]]:
     return [[one["what"] for one in turn["differences"]] for turn in report["sessions"][0]["turns"]]
 
 
+def test_a_condition_picks_the_sessions(till):
+    first, second = new_session(), new_session()
+    till.recorded(first)
+    till.client.chat("add 77", second)
+    total = till.client.state(second)["total"]
+    report = till.replayed(where={"state.total": total})
+    assert [one["sessionId"] for one in report["sessions"]] == [second]
+    assert (report["turns"], report["changed"]) == (1, 0)
+
+
 def test_the_same_code_comes_out_the_same(till):
     session = new_session()
     till.recorded(session)
@@ -177,7 +187,9 @@ def test_a_replay_outlives_its_worker(till):
         ({"sessions": ["none"]}, 404),
         ({"sessions": ["known"], "from": "nothing"}, 404),
         ({"sessions": ["known"], "model": "other"}, 422),
-        ({"where": {"state.total": 1}}, 422),
+        ({"where": {"state.no": 1}}, 422),
+        ({"where": {"metadata.no": 1}}, 422),
+        ({"where": {}, "sessions": ["known"]}, 422),
         ({"sample": 0}, 422),
     ],
 )

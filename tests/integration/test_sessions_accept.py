@@ -7,8 +7,10 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pumice.sessions.accept import Accepted
-from tests.support.protocol import DAY, new
+from pumice.sessions.accept import Accepted, accept
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.queue_lengths import AGENT_QUEUE, SESSION_QUEUE
+from tests.support.protocol import AGENT, DAY, new
 
 RELAXED = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -117,3 +119,15 @@ def test_any_batches_accept_each_delivery_once(protocol, batches):
             assert accepted.duplicate == (accepted.id != one.id)
             count += not accepted.duplicate
     assert protocol.query("select count(*) as n from interactions")[0]["n"] == count
+
+
+def test_a_queue_is_counted_by_the_clock(protocol):
+    """A transaction that waited for the queue's lock counts what was accepted since it began."""
+    key = {"agent": AGENT, "session": "s", "limit": 10}
+    with protocol.store.transaction() as transaction:
+        assert transaction.fetch(SESSION_QUEUE, key)[0].waiting == 0
+        other = StoreConnection(protocol.settings)
+        accept(other, [new("s")], temporary_ttl=60, window=60)
+        other.close()
+        assert transaction.fetch(SESSION_QUEUE, key)[0].waiting == 1
+        assert transaction.fetch(AGENT_QUEUE, {"agent": AGENT, "limit": 10})[0].waiting == 1

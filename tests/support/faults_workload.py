@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from tests.support.faults_stack import Stack
+from tests.support.states import STATE, stored_state
 from tests.support.waiting import wait_until
 
 ROUTES = ("post", "add", "chat", "await")
@@ -185,8 +186,8 @@ def check_session(stack: Stack, session: str, routes: list[str]) -> None:
     )
     assert [row.dedupe_key for row in rows] == [f"{session}/{number}" for number in numbers]
     assert [(row.dedupe_key, row.errors) for row in rows if row.status != "done"] == []
-    state = stack.fetch("select state, message_count from sessions where id = %s", session)[0]
-    assert state.state["numbers"] == numbers
+    state = stack.fetch(f"select {STATE}, message_count from sessions where id = %s", session)[0]
+    assert stored_state(state)["numbers"] == numbers
     messages = stack.fetch("select seq, role, content from messages where session_id = %s order by seq", session)
     assert [row.seq for row in messages] == list(range(state.message_count))
     chats = [number for number, route in zip(numbers, routes, strict=True) if route == "chat"]
@@ -197,8 +198,8 @@ def check_session(stack: Stack, session: str, routes: list[str]) -> None:
 
 def check_ledger(stack: Stack, ledger: str, counts: dict[str, int]) -> None:
     """Every number of every session was booked once, and those of one session in their order."""
-    rows = stack.fetch("select state from sessions where id = %s", ledger)
-    booked = [entry.rpartition("/") for entry in (rows[0].state["booked"] if rows else [])]
+    rows = stack.fetch(f"select {STATE} from sessions where id = %s", ledger)
+    booked = [entry.rpartition("/") for entry in (stored_state(rows[0])["booked"] if rows else [])]
     by_session: dict[str, list[int]] = {session: [] for session in counts}
     for session, _, number in booked:
         by_session[session].append(int(number))

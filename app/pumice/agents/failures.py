@@ -138,8 +138,8 @@ def _judge(error: BaseException, policy: Policy | None, attempt: int) -> tuple[s
     cls = type(error)  # an error's own `__class__` may be anything
     if issubclass(cls, StoreAwayError):  # no fault of the handler's
         return "retry", STORE_PAUSE
-    if isinstance(error, StoredStateError):
-        return "retry", error.pause
+    if issubclass(cls, StoredStateError):
+        return "retry", _told(lambda: float(getattr(error, "pause", STORE_PAUSE)), STORE_PAUSE)
     if policy is None:
         return "failed", 0.0
     if issubclass(cls, Retry):

@@ -118,7 +118,7 @@ async def run_turn(
         caught(error)
         session.discard()
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
-        tried = work.attempts + (not isinstance(error, StoredStateError))
+        tried = work.attempts + (not issubclass(type(error), StoredStateError))
         failure = failure_of(error, handler.policy, tried, timed_out=expired, crashes=work.crashes)
         outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage)
         if failure.status != "retry":

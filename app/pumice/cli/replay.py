@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pumice.agents.exact_json import to_text
+from pumice.cli.conditions import given_condition, where_option
 from pumice.cli.failing import Failed, one_line
 from pumice.cli.history import open_store
-from pumice.cli.instance import instance_option
+from pumice.cli.instance import instance_option, settings_of
 from pumice.cli.output import clean, json_option, print_json
 from pumice.errors import PumiceError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CHANGED, FAILED = 1, 2
 INTERVAL = 0.2
+MOST = 1_000
+"""Sessions of one replay."""
 
 
 class NotReplayed(Failed):
@@ -30,6 +33,7 @@ class NotReplayed(Failed):
 @click.command()
 @click.argument("agent")
 @click.argument("sessions", nargs=-1)
+@where_option
 @click.option("--sample", type=click.IntRange(1, 1_000), help="At the most so many sessions, chosen by chance.")
 @click.option("--from", "after", help="Only what came after this point: an interaction's id or a snapshot's name.")
 @click.option(
@@ -45,9 +49,10 @@ class NotReplayed(Failed):
 @click.option("--fail-on-change", is_flag=True, help="End with status 1 when a turn came out differently.")
 @json_option
 @instance_option
-def replay(  # noqa: PLR0913
+def replay(  # noqa: PLR0913, PLR0917
     agent: str,
     sessions: tuple[str, ...],
+    where: tuple[str, ...],
     sample: int | None,
     after: str | None,
     model: str,
@@ -64,8 +69,10 @@ def replay(  # noqa: PLR0913
     from pumice.cli.replay_page import page
     from pumice.sessions import replays
 
+    if where:
+        sessions, sample = _picked(data_dir, agent, where, sample or MOST), None
     if not sessions and sample is None:
-        raise NotReplayed("pumice: name the sessions to replay, or say --sample N.")
+        raise NotReplayed("pumice: name the sessions to replay, or say --where or --sample N.")
     with open_store(data_dir) as store:
         try:
             started = replays.start(store, agent, replays.NewReplay(sessions, sample, after, model))
@@ -82,6 +89,18 @@ def replay(  # noqa: PLR0913
         sys.exit(FAILED)
     if fail_on_change and report["changed"]:
         sys.exit(CHANGED)
+
+
+def _picked(data_dir: Path, agent: str, where: tuple[str, ...], limit: int) -> tuple[str, ...]:
+    """The sessions for which the conditions hold; of many, a sample. Raises `NotReplayed` when there are none."""
+    from pumice.sessions.engine import make_engine
+    from pumice.sessions.queries import pick_sessions
+
+    condition = given_condition(data_dir, agent, where)
+    found = pick_sessions(make_engine(settings_of(data_dir)), agent, condition, limit=limit) if condition else []
+    if not found:
+        raise NotReplayed("pumice: --where holds for no session.")
+    return tuple(found)
 
 
 def _followed(store: "StoreConnection", agent: str, started: str) -> dict[str, Any]:

@@ -60,6 +60,13 @@ def list_sessions(
         return connection.execute(query.order_by(SessionRow.id).limit(limit)).all()
 
 
+def pick_sessions(engine: Engine, agent_id: str, where: Condition, *, limit: int) -> list[str]:
+    """The ids of some sessions for which a condition holds, at random, in order."""
+    query = select(SessionRow.id).where(*_of_agent(agent_id, where), ~SessionRow.temporary)
+    with engine.connect() as connection:
+        return sorted(connection.execute(query.order_by(func.random()).limit(limit)).scalars())
+
+
 def count_sessions(engine: Engine, agent_id: str, where: Condition | None = None) -> int:
     """How many sessions there are, without those that Pumice made for itself, and for which `where` holds."""
     query = select(func.count()).select_from(SessionRow).where(*_of_agent(agent_id, where))

@@ -22,17 +22,20 @@ SESSION_QUEUE = Statement(
     "session_queue",
     """
 select count(*) as waiting from (select from interactions where agent_id = %(agent)s and session_id = %(session)s
-  and status = 'queued' and available_at <= now() limit %(limit)s) q
+  and status = 'queued' and available_at <= clock_timestamp() limit %(limit)s) q
 """,
     QueueLength,
 )
-"""How much waits for a session and is due, counted up to the limit."""
+"""How much waits for a session and is due, counted up to the limit.
+
+By the clock: a transaction that waited for the queue's lock began before what it has to count was accepted.
+"""
 
 AGENT_QUEUE = Statement(
     "agent_queue",
     """
 select count(*) as waiting from (select from interactions where agent_id = %(agent)s and status = 'queued'
-  and available_at <= now() limit %(limit)s) q
+  and available_at <= clock_timestamp() limit %(limit)s) q
 """,
     QueueLength,
 )

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from tests.support.states import STATE, stored_state
 from tests.support.waiting import wait_until
 
 SESSIONS = 5_500
@@ -36,7 +37,8 @@ def wide(stack):
 
 
 def noted(stack, session):
-    state = stack.fetch("select state from sessions where agent_id = 'ticking' and id = %s", session)[0].state
+    [row] = stack.fetch(f"select {STATE} from sessions where agent_id = 'ticking' and id = %s", session)
+    state = stored_state(row)
     return state["ticks"] if state else []
 
 
@@ -103,7 +105,7 @@ def test_worker_ended_in_the_middle_of_a_fan_out(stack, wide, number):
     wait_until(
         lambda: stack.has("select from ticks where agent_id = 'wide' and done_at is not null"), 30, "the fan-out"
     )
-    undone = "select from sessions where agent_id = 'wide' and state is distinct from %s::jsonb"
+    undone = "select from sessions where agent_id = 'wide' and state::jsonb is distinct from %s::jsonb"
     state = f'{{"ticks": ["{DUE}"]}}'
     wait_until(lambda: not stack.has(undone, state), 60, "one run in every session")
     assert stack.fetch("select count(*) as count from interactions where agent_id = 'wide'")[0].count == SESSIONS

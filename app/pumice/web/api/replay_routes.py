@@ -7,8 +7,8 @@ from flask import Blueprint, Response, request
 from pumice.agents.names import UUID_FORM
 from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField
-from pumice.sessions import replays
-from pumice.web.api.sessions import authorised, page_limit
+from pumice.sessions import queries, replays
+from pumice.web.api.sessions import authorised, checked_condition, page_limit
 from pumice.web.http.front import Front
 from pumice.web.http.request_fields import json_object
 from pumice.web.http.responses import json_response
@@ -25,7 +25,7 @@ def replay_blueprint(front: Front) -> Blueprint:
     @blueprint.post("")
     def start(agent_id: str) -> Response:
         spec = authorised(front, agent_id)
-        new = _wanted(spec, json_object(request))
+        new = _wanted(front, spec, json_object(request))
         with front.connections.borrow() as store:
             replay = replays.start(store, spec.id, new)
         location = f"/v1/agents/{spec.id}/replays/{replay}"
@@ -51,12 +51,17 @@ def replay_blueprint(front: Front) -> Blueprint:
     return blueprint
 
 
-def _wanted(spec: AgentSpec, body: dict[str, Any]) -> replays.NewReplay:
+def _wanted(front: Front, spec: AgentSpec, body: dict[str, Any]) -> replays.NewReplay:
     """What a body asks for. Raises `InvalidField`."""
     for name in body:
-        if name not in {"sessions", "sample", "from", "model"}:
-            raise InvalidField(name, "is not known here; name the sessions, or give a sample's size")
-    new = replays.NewReplay(_sessions(body), _sample(body), _after(body), body.get("model", "recorded"))
+        if name not in {"sessions", "where", "sample", "from", "model"}:
+            raise InvalidField(name, "is not known here; name the sessions, or give a condition or a sample's size")
+    sessions, sample = _sessions(body), _sample(body)
+    if body.get("where") is not None:
+        if sessions:
+            raise InvalidField("where", "can't stand beside sessions")
+        sessions, sample = _picked(front, spec, body["where"], sample), None
+    new = replays.NewReplay(sessions, sample, _after(body), body.get("model", "recorded"))
     if new.model not in {"recorded", "live"}:
         raise InvalidField("model", 'must be "recorded" or "live"')
     if new.model == "recorded" and spec.cls.model is not None:
@@ -64,6 +69,15 @@ def _wanted(spec: AgentSpec, body: dict[str, Any]) -> replays.NewReplay:
     if not new.sessions and new.sample is None:
         raise InvalidField("sessions", "is required, unless sample says how many to take")
     return new
+
+
+def _picked(front: Front, spec: AgentSpec, where: Any, sample: int | None) -> tuple[str, ...]:
+    """The sessions for which a condition holds; of many, a sample. Raises `InvalidField` when there are none."""
+    condition = checked_condition(front, spec, where)
+    found = queries.pick_sessions(front.engine, spec.id, condition, limit=sample or MOST)
+    if not found:
+        raise InvalidField("where", "holds for no session")
+    return tuple(found)
 
 
 def _sessions(body: dict[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from pumice.web.api.schema import COUNT, TEXT, UUID, Schema, object_of, or_null,
 
 _REQUEST: Schema = {
     "sessions": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "maxItems": 1000},
+    "where": {**or_null({"type": "object"}), "description": "Sessions for which this condition holds, up to 1,000"},
     "sample": or_null({"type": "integer", "minimum": 1, "maximum": 1000}),
     "from": {**or_null({"type": "string", "minLength": 1}), "description": "Only what came after this point"},
     "model": {"enum": ["recorded", "live"], "default": "recorded"},
@@ -26,7 +27,7 @@ _SESSION = object_of(
 )
 
 REPLAY_SCHEMAS: dict[str, Schema] = {
-    "NewReplay": object_of("What to replay: `sessions`, or a `sample` of all", _REQUEST, ()),
+    "NewReplay": object_of("What to replay: `sessions`, or those for which `where` holds, or a `sample`", _REQUEST, ()),
     "StartedReplay": object_of("A replay", {"replayId": UUID, "status": {"const": "running"}}),
     "ReplayEntry": object_of("A replay", {"replayId": UUID, "request": {"type": "object"}, "createdAt": TEXT}),
     "ReplayPage": page_of("replays", "ReplayEntry"),

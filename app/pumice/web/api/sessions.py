@@ -139,7 +139,7 @@ def checked_metadata(value: Any) -> dict[str, Any]:
 
 
 def asked_condition(front: Front, spec: AgentSpec) -> Condition | None:
-    """The condition in the query, with states brought up to date if it looks at them. Raises `InvalidField`."""
+    """The condition in the query. Raises `InvalidField`."""
     text = request.args.get("where")
     if text is None:
         return None
@@ -147,6 +147,11 @@ def asked_condition(front: Front, spec: AgentSpec) -> Condition | None:
         given = parse_json(text.encode())
     except Malformed as error:
         raise InvalidField("where", str(error)) from None
+    return checked_condition(front, spec, given)
+
+
+def checked_condition(front: Front, spec: AgentSpec, given: Any) -> Condition:
+    """A condition, with states brought up to date if it looks at them. Raises `InvalidField`."""
     condition = read_condition(spec.cls.State, given)
     if condition.looks_at_state:
         with front.connections.borrow() as store:
