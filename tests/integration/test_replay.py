@@ -151,14 +151,15 @@ def test_other_code_differs_in_what_it_changed_alone(till):
 def test_restores_forks_and_failed_turns_are_replayed(till):
     session, fork = new_session(), new_session()
     first = till.client.chat("add 1", session).json()["interactionId"]
+    till.client.chat("add 2", session)
     till.client.chat("fail now", session)
     till.client.sessions(f"/{session}/restore", "POST", json={"at": first, "queued": "keep"}).raise_for_status()
     till.client.chat("add 5", session)
     till.client.sessions(f"/{session}/fork", "POST", json={"sessionId": fork}).raise_for_status()
     till.client.chat("add 7", fork)
     report = till.replayed(sessions=[session, fork])
-    assert (report["status"], report["turns"], report["changed"]) == ("done", 4, 0), report
-    assert [len(one["turns"]) for one in report["sessions"]] == [3, 1]
+    assert (report["status"], report["turns"], report["changed"]) == ("done", 5, 0), report
+    assert [len(one["turns"]) for one in report["sessions"]] == [4, 1]
 
 
 def test_a_replay_outlives_its_worker(till):
