@@ -25,7 +25,6 @@ def chat(agent: AgentClient, key: str):
 
 
 def test_valid_keys_are_not_locked_out_by_guessers(control, plain):
-    """Deliberate bug: auth.py, `raise TooMany` before the look-up: a key not seen before is refused."""
     assert chat(plain, plain.public_key).status_code == 200
     fresh = create_key(control.database_url, "plain", "public")
     assert chat(plain, fresh).status_code == 200
@@ -65,7 +64,6 @@ def test_keys_of_other_agents_count_as_wrong(control, plain):
     ],
 )
 def test_sockets_from_other_origins_are_closed(strict, origin, code):
-    """Deliberate bug: sockets.py, `origin not in allowed` made a search for a part of it."""
     url = strict.url.replace("http", "ws") + f"/v1/plain?apiKey={strict.public_key}"
     with SocketClient(url, origin=origin) as socket:
         if code is None:

@@ -30,7 +30,6 @@ def test_queue_runs_them_in_order(control, tmp_path):
 
 
 def test_reject_answers_409_and_writes_nothing(control, tmp_path):
-    """Deliberate bug: busy.py, `raise Busy` moved behind the transaction: the chat is there all the same."""
     agent, session = control.agent("rejecting"), new_session()
     gate, running = held(agent, tmp_path, session)
     answer = agent.chat("b", session)
@@ -74,7 +73,6 @@ def test_reject_still_answers_a_repeat(control, tmp_path):
 
 
 def test_reject_sees_what_was_accepted_while_it_waited_for_the_session(control):
-    """Deliberate bug: busy.py, WAITING with `now()`, the transaction's start: two are taken."""
     agent, session = control.agent("rejecting"), new_session()
     agent.reply("a", session)
     with locked(control, session) as connection:
@@ -89,10 +87,7 @@ def test_reject_sees_what_was_accepted_while_it_waited_for_the_session(control):
 
 
 def test_a_wake_waits_for_who_holds_the_session(control):
-    """Deliberate bug: claim.py, LEASE instead of LEASE_ONE: it passes the session over, and the chat waits for rescue.
-
-    So many chats at the same moment, each of which locks the session, do not keep the worker away.
-    """
+    """So many chats at the same moment, each of which locks the session, do not keep the worker away."""
     agent, session = control.agent("plain"), new_session()
     agent.reply("a", session)
     with locked(control, session):
@@ -114,7 +109,6 @@ def test_reject_takes_one_of_many_at_the_same_moment(control, tmp_path):
 
 
 def test_reject_counts_a_chat_that_waits_for_its_retry(control):
-    """Deliberate bug: busy.py, WAITING without `or kind = 'chat'`."""
     agent, session = control.agent("rejecting"), new_session()
     first = accept(agent, "a", session)
     agent.finished(first)
@@ -135,7 +129,6 @@ def test_hooks_are_never_rejected(control, tmp_path):
 
 
 def test_latest_drops_what_waits(control, tmp_path):
-    """Deliberate bug: busy.py, SUPERSEDE not executed: all three run."""
     agent, session = control.agent("latest"), new_session()
     gate, running = held(agent, tmp_path, session)
     b = started(agent.chat, "b", session)
@@ -180,7 +173,6 @@ def test_latest_keeps_what_is_no_chat(control, tmp_path):
 
 
 def test_latest_leaves_the_one_that_runs_alone_when_an_older_retry_is_due(control, tmp_path):
-    """Deliberate bug: busy.py, `running` made the first that is due: a chat that runs, and commits, is skipped."""
     agent, session = control.agent("latest"), new_session()
     older = send_hook(agent, "nudge", session)
     agent.finished(older)
@@ -208,7 +200,6 @@ def test_many_at_the_same_moment_leave_one_that_waits(control, tmp_path, name):
 
 
 def test_merge_makes_one_turn_of_what_waits(control, tmp_path):
-    """Deliberate bug: busy.py, `_merged` returning `wanted`: the reply knows only the last message."""
     agent, session = control.agent("merging"), new_session()
     gate, _ = held(agent, tmp_path, session)
     waiting = []

@@ -31,7 +31,6 @@ def began(folder: Path) -> None:
 
 
 def test_an_async_turn_is_really_cancelled(hanging, tmp_path):
-    """Deliberate bug: control.py (workers), `self._watcher.lose(run)` left out: the handler goes on for a minute."""
     session = new_session()
     hanging.reply("hi", session)
     running = accept(hanging, f"folder:{tmp_path}", session)
@@ -44,7 +43,6 @@ def test_an_async_turn_is_really_cancelled(hanging, tmp_path):
 
 
 def test_the_commit_is_refused_also_when_no_order_reaches_the_worker(control, plain, tmp_path):
-    """Deliberate bug: cancel.py, FENCE not executed: the turn that was cancelled changes the state."""
     gate, session = Gate(tmp_path), new_session()
     running = accept(plain, f"gate:{gate}", session)
     gate.reached()
@@ -138,7 +136,6 @@ def test_a_batch_is_cut_at_the_turn_that_runs(plain, tmp_path):
 
 
 def test_the_one_that_runs_is_cancelled_not_an_older_one_whose_retry_is_due(control, tmp_path):
-    """Deliberate bug: cancel.py, `available_at <= leased_at` made `<= now()`."""
     agent, gate, session = control.agent("rejecting"), Gate(tmp_path), new_session()
     older = send_hook(agent, "nudge", session, gate="/nowhere")
     agent.finished(older)
@@ -153,7 +150,6 @@ def test_the_one_that_runs_is_cancelled_not_an_older_one_whose_retry_is_due(cont
 
 
 def test_cancelling_frees_a_session_that_a_retry_blocks(control):
-    """Deliberate bug: cancel.py, `blocked_until = null` left out: the session waits for minutes."""
     flaky, session = control.agent("flaky"), new_session()
     first = send_hook(flaky, "long-blocking", session, times=1)
     wait_until(lambda: flaky.interaction(first).json()["errors"], what="the first attempt")

@@ -51,7 +51,6 @@ def test_servers_that_are_away_are_all_named_and_no_password_is_shown(commands):
 @pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed: apt-get install pgbouncer")
 @pytest.mark.parametrize(("mode", "size"), MODES)
 def test_a_pooler_that_shares_connections_is_named(commands, open_folder, mode, size):
-    """Deliberate bug: schema.py, `shared=not direct`: a pooler in session mode is refused too."""
     shares = mode != "session"
     with pgbouncer(open_folder, commands.environ["DATABASE_URL"], mode=mode, size=size) as url:
         done = commands.call("check", DATABASE_URL=url)

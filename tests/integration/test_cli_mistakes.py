@@ -78,7 +78,6 @@ def test_every_wrong_agent_has_a_line_in_one_check(commands):
 
 @pytest.mark.parametrize("agent", ["f=syntax:Desk", "i=cron:Desk", "j=good:Desk,j=good:Desk"])
 def test_a_wrong_agent_ends_each_process_with_a_line(commands, agent):
-    """Deliberate bug: celery_app.py without `_on_init`: the worker goes on for ever."""
     done = ended({one: commands.start(one, AGENTS=agent) for one in PROCESSES})
     for process in PROCESSES:
         status, out, err = done[process]

@@ -17,7 +17,6 @@ from tests.support.waiting import wait_until
 
 
 def test_a_turn_that_postgres_refuses_is_told_as_a_failure(protocol, redis_url):
-    """Deliberate bug: committer.py, `_commit` returning the sessions that it was given: the front is told `done`."""
     settings = Settings.from_env({"DATABASE_URL": protocol.settings.database_url, "REDIS_URL": redis_url})
     front = new_id()
     protocol.accept(new("good", reply_to=front), new("bad", reply_to=front))

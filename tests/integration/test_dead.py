@@ -69,7 +69,6 @@ def test_pages_follow_one_another(flaky):
 
 
 def test_one_is_retried(control, flaky):
-    """Deliberate bug: dead.py, `attempts=0` left out: its first failure is its last."""
     session = new_session()
     one = accept(flaky, "fail", session)
     before = flaky.finished(one)
@@ -127,7 +126,6 @@ def test_only_what_was_given_up_is_touched(flaky):
 
 
 def test_each_agent_has_its_own(control, flaky):
-    """Deliberate bug: dead.py, `found = []` without the agent: another's key lists, and retries, all."""
     other, session = control.agent("flaky-too"), new_session()
     one = failed(flaky, session)
     assert given_up(other, sessionId=session) == []
@@ -151,7 +149,6 @@ def test_each_agent_has_its_own(control, flaky):
     ],
 )
 def test_a_wrong_filter_touches_nothing(flaky, path, body, field):
-    """Deliberate bug: control.py, unknown filters let through: a misspelt one retries everything there is."""
     session = new_session()
     one = failed(flaky, session)
     answer = act(flaky, path, **body)

@@ -34,7 +34,6 @@ def line(process: Process, *parts: str) -> str:
 
 
 def test_what_happens_is_seen(dev: Watched) -> None:
-    """Deliberate bugs: `told=False` in committer.py; no `_log_cause`; no `log_requests` in factory.py."""
     stack, web, worker = dev
     flaky, session = stack.agent("flaky", web.url), new_session()
     assert flaky.chat("hello", session).status_code == 200

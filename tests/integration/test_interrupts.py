@@ -12,7 +12,6 @@ STREAMERS = ["chunks", "async-chunks", "mixed-chunks"]
 
 @pytest.mark.parametrize("name", STREAMERS)
 def test_what_was_streamed_is_kept(control, tmp_path, name):
-    """Deliberate bug: interrupts.py, `interrupted` without `messages.append`: the part is lost."""
     agent, gate, session = control.agent(name), Gate(tmp_path), new_session()
     with agent.socket(session) as socket:
         socket.until("session")
@@ -52,7 +51,6 @@ def test_the_waiting_client_is_told_by_whom(control, tmp_path, name):
 
 
 def test_an_async_one_ends_at_once(control, tmp_path):
-    """Deliberate bug: session_run.py, `loop.cancel(self._turn_task)` left out: the newer waits for the gate."""
     agent, gate, session = control.agent("async-chunks"), Gate(tmp_path), new_session()
     accept(agent, f"gate:{gate}", session)
     gate.reached()
@@ -72,7 +70,6 @@ def test_one_that_does_not_stream_runs_to_its_end(control, tmp_path):
 
 
 def test_each_newer_one_ends_those_before_it(control, tmp_path):
-    """Deliberate bug: wake_runner.py, `one.newer_chat` not given to the run: b runs to its end."""
     agent, session = control.agent("chunks"), new_session()
     gates = [Gate(tmp_path, name) for name in ("a", "b")]
     a = accept(agent, f"gate:{gates[0]}", session)

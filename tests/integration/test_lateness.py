@@ -16,7 +16,6 @@ def times(document: dict[str, Any]) -> list[datetime]:
 
 
 def test_the_times_of_a_turn_are_in_order(control, tmp_path):
-    """Deliberate bug: commit.py, `f.woken` and `f.started` exchanged."""
     agent, gate, session = control.agent("plain"), Gate(tmp_path), new_session()
     first, second = accept(agent, f"gate:{gate}", session), accept(agent, "x", session)
     gate.reached()
@@ -92,7 +91,6 @@ def test_why_it_is_dead(control):
 
 
 def test_why_a_run_of_a_job_was_skipped(control, tmp_path):
-    """Deliberate bug: ticks.py, `case when o.session_id is null` always 'queued': both runs happen."""
     agent, gate, session = control.agent("timekeeper"), Gate(tmp_path), new_session()
     agent.reply(str(gate), session)
     tick(control, "2031-01-01")

@@ -95,7 +95,6 @@ def refused(answer: httpx.Response) -> httpx.Response | None:
 
 
 def test_readyz_is_red_while_postgres_is_away(postgres_server, database_url, redis_url):
-    """Deliberate bug: health.py, nothing asked of Postgres: a front without a store calls itself ready."""
     name = database_url.rpartition("/")[2]
     admin = postgres_server.url("postgres")
     with lone_front(database_url, redis_url) as client:

@@ -12,7 +12,6 @@ REDIS_DATABASE = 7
 def test_it_stands_around_the_turns_of_all_agents(
     postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template, tmp_path
 ):
-    """Deliberate bug: worker_process.py, `settings.middleware` left out: the file is never made."""
     trace = tmp_path / "trace"
     with database(postgres_server.url("postgres"), migrated_template) as name:
         environ = {

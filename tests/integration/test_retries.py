@@ -14,7 +14,6 @@ def flaky(control: Stack) -> AgentClient:
 
 
 def test_a_handler_may_ask_to_be_run_again(flaky):
-    """Deliberate bug: commit.py, `f_delays=0.0` … `'queued' if retries` made "failed": the client gets a 500."""
     session = new_session()
     answer = flaky.hook("asked", params={"session": session, "times": 2, "kind": "retry"})
     assert (answer.status_code, answer.json()) == (200, {"attempt": 3})
@@ -42,7 +41,6 @@ def test_another_error_is_not_retried(flaky):
 
 
 def test_after_the_last_attempt_it_is_dead_and_the_session_goes_on(flaky):
-    """Deliberate bug: failures.py, `attempt <= policy.retries` made `<`: two attempts instead of three."""
     session = new_session()
     answer = flaky.hook("retried", params={"session": session, "times": 9})
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:pumice:problem:dead")
@@ -93,7 +91,6 @@ def test_later_interactions_overtake_one_that_waits_for_its_retry(flaky):
 
 
 def test_with_blocking_they_wait(flaky):
-    """Deliberate bug: commit.py, `block = failure.retry_after` left out: the others overtake."""
     session = new_session()
     first = send_hook(flaky, "blocking", session, times=2)
     others = [send_hook(flaky, "plain", session, tag=tag) for tag in "ab"]

@@ -160,7 +160,6 @@ def test_due_work_that_nobody_is_at_is_found(protocol, rival):
 
 
 def test_what_came_while_its_session_was_leased_is_woken_after(protocol):
-    """Deliberate bug: claim.py, FREE without `s.lease_token is null`: it is woken while it can't be claimed."""
     woken: list[Wake] = []
     again = Recheck(protocol.settings, woken.extend)
     protocol.accept(new("s"))

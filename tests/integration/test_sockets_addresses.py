@@ -103,7 +103,6 @@ def test_a_plain_request_is_told_that_sockets_live_here(echo):
 
 
 def test_compression_is_not_agreed_on(echo):
-    """Deliberate bug: shortcuts.py, the extensions stay in the environment; each socket would then keep some 300 kB."""
     url = echo.url.replace("http", "ws", 1) + f"/v1?api_key={echo.public_key}"
     with SocketClient(url, {"Sec-WebSocket-Extensions": "permessage-deflate"}) as socket:
         assert socket.next()["type"] == "session"
@@ -112,7 +111,6 @@ def test_compression_is_not_agreed_on(echo):
 
 @pytest.mark.parametrize("key", ["wrong", ""])
 def test_a_client_that_talks_at_once_is_told_why_it_is_refused(echo, key):
-    """Deliberate bug: connection.py, `refuse` without `_sock.close`: most of these connections are reset instead."""
     for _ in range(10):
         with SocketClient(echo.url.replace("http", "ws", 1) + f"/v1?agent_id=echo&api_key={key}") as socket:
             with contextlib.suppress(OSError):

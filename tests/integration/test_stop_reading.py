@@ -18,10 +18,7 @@ STILL_STOPPING = "update interactions set wake_at = now() + interval '1 hour' wh
 def test_a_worker_that_is_stopping_swallows_no_wake(
     postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template, tmp_path
 ):
-    """Deliberate bug: celery_app.py, no `stop_reading()`: one of these chats has its wake taken and no reply.
-
-    Rescue can't help: it is told to look at them in an hour.
-    """
+    """Rescue can't help: it is told to look at them in an hour."""
     with database(postgres_server.url("postgres"), migrated_template) as name:
         servers = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(REDIS_DATABASE)}
         with running_stack({**servers, "SHUTDOWN_TIMEOUT": "30", "REPLY_TIMEOUT": "3"}, AGENTS) as stack:

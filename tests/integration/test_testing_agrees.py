@@ -103,7 +103,6 @@ def test_what_postgres_refuses_is_refused(served):
 
 @pytest.mark.parametrize("text", ["hi", "parts", *VALUES, *(f"data:{kind}" for kind in VALUES)])
 def test_a_reply_is_stored_alike_or_refused_alike(two, text):
-    """Deliberate bug: turn.py, `_as_stored` left out: in production the commit breaks and the chat never ends."""
     two.both("chat", text)
     two.both("chat", "and then")
     two.agree()
@@ -129,7 +128,6 @@ def test_answers(two, kind):
 @pytest.mark.parametrize("name", ["fail", "asked"])
 @pytest.mark.parametrize("times", [1, 2, 9])
 def test_retries(two, name, times):
-    """Deliberate bug: turns.py, `one.attempts += 1` left out: the attempts never end."""
     two.both("hook", name, query={"times": str(times)})
     two.agree()
 
@@ -147,7 +145,6 @@ def test_whether_others_wait_for_a_retry(two, name):
 
 @pytest.mark.parametrize("name", ["hang", "hang-async"])
 def test_time_limits(two, name):
-    """Deliberate bug: turns.py, the limit of `run_on_thread` made ten times as long: the turn is done."""
     seen = two.both("hook", name)
     assert seen.status == 504
     two.both("hook", "again")
@@ -182,7 +179,6 @@ def test_a_request_looks_alike(two):
 
 @pytest.mark.parametrize("headers", [{"X-GitHub-Delivery": "1"}, {"Idempotency-Key": "1"}, {}])
 def test_repeated_deliveries(two, headers):
-    """Deliberate bug: store.py, `known` not looked up: the second delivery answers `{"seen": 2}`."""
     key = two.production.id
     headers = {name: key + value for name, value in headers.items()}
     for text in ("first", "second"):

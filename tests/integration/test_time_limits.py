@@ -46,7 +46,6 @@ def ran_in(agent: AgentClient) -> int:
 
 
 def test_a_stuck_turn_fails_and_its_process_ends(prefork: Prefork) -> None:
-    """Deliberate bug: watch.py, `_end_process` not started: a place of the pool is lost for ever."""
     agent, worker = prefork
     before, session = children(worker), new_session()
     agent.reply("hi", session)

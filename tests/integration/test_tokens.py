@@ -49,7 +49,6 @@ def headers(token):
 
 @pytest.mark.parametrize("bad", BAD)
 def test_without_a_good_token_nothing_is_reached(guarded, bad):
-    """Deliberate bug: tokens.py, `"require": ["exp", …]` left out: tokens for ever pass."""
     session = new_session()
     answer = guarded.chat("x", session, headers=headers(bad(session)))
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
@@ -85,7 +84,6 @@ def test_it_names_the_session_for_who_does_not(guarded):
 
 @pytest.mark.parametrize("naming", ["body", "query", "header"])
 def test_another_session_is_forbidden(guarded, naming):
-    """Deliberate bug: incoming.py, `raise Forbidden` left out: any token opens every session."""
     mine, other = new_session(), new_session()
     request = {
         "body": {"json": chat_body("x", other)},
@@ -118,7 +116,6 @@ def test_a_sockets_session_is_the_tokens(guarded):
 
 
 def test_interactions_of_other_sessions_are_not_seen(guarded):
-    """Deliberate bug: interactions.py, `only != row.session_id` left out."""
     mine, other = new_session(), new_session()
     token = headers(session_token(mine))
     interaction_id = guarded.chat("x", mine, headers=token).json()["interactionId"]

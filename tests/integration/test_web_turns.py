@@ -143,7 +143,7 @@ def test_using_a_temporary_session_prolongs_its_life(echo):
 
 
 def test_what_came_during_a_turn_runs_after_it_without_rescue(stack, receiver, tmp_path):
-    """Its own wake finds the session leased. Deliberate bug: no `recheck.add(others)`: it waits for rescue."""
+    """Its own wake finds the session leased."""
     gate, session = Gate(tmp_path), new_session()
     later = {"prefer": "respond-async"}
     receiver.hook("gate", params={"session": session}, content=str(gate), headers=later)

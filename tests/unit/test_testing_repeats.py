@@ -91,7 +91,6 @@ def test_a_repeat_that_heals_is_answered_with_what_it_did():
 
 
 def test_a_delivery_is_forgotten_after_a_day(till):
-    """Deliberate bug: store.py, the window not looked at: the second payment is not counted."""
     pay(till, 5, **{"X-GitHub-Delivery": "d1"})
     till.advance(timedelta(hours=24))
     assert pay(till, 5, **{"X-GitHub-Delivery": "d1"}).json == {"total": 5}

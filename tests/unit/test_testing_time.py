@@ -213,7 +213,6 @@ def test_failures_of_what_is_due_are_raised_when_all_has_run(clerk):
 
 
 def test_jobs_run_when_asked_in_their_timezone(clerk):
-    """Deliberate bug: jobs.py, `next_due` asked with UTC for the zone: the job runs at 9:00 UTC."""
     assert clerk.advance(timedelta(hours=23)) == []
     clerk = testing.session(Clerk, "c1", now=START)
     clerk.peer("never looked at")
@@ -296,7 +295,6 @@ class Slow(Agent):
 
 
 def test_a_turn_past_its_limit_fails_and_what_it_still_does_is_dropped():
-    """Deliberate bug: limits.py, `wait([future])` without the limit: the test never ends."""
     slow = testing.session(Slow)
     with pytest.raises(TurnTimedOut, match=r"the turn took longer than its limit of 0.2 s"):
         slow.call("hang")

@@ -117,7 +117,7 @@ ROWS = (
     Mutation(
         proves="cells: a queue's limit",
         file="app/pumice/sessions/queue_lengths.py",
-        old="status = 'queued'\n  and available_at <= now() limit",
+        old="status = 'queued'\n  and available_at <= clock_timestamp() limit",
         new="status = 'queued'\n  limit",
         tests=(f"{LIMITS}test_what_is_scheduled_for_later_takes_no_room",),
     ),
