@@ -193,7 +193,7 @@ def test_the_time_limit_of_a_chat_ends_a_model_that_hangs(server):
     class Patient(Agent):
         model = "openai:gpt-6-luna"
 
-        @handler(timeout=0.5)
+        @handler(timeout=3)
         async def reply(self, messages):
             async for text in model_reply(self, messages):
                 yield text
