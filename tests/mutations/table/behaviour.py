@@ -4,13 +4,6 @@ from tests.mutations.mutation import Mutation
 
 ROWS = (
     Mutation(
-        proves="9",
-        file="app/pumice/web/http/cors.py",
-        old="origin in self._allowed",
-        new="any(origin in one or one in origin for one in self._allowed)",
-        tests=("tests/integration/test_auth.py::test_sockets_from_other_origins_are_closed",),
-    ),
-    Mutation(
         proves="busy policies",
         file="app/pumice/sessions/busy_policy.py",
         old="            if session.leased or due:",
