@@ -19,6 +19,7 @@ def notebook(stack):
 def test_a_hook_s_number_comes_through(notebook, number):
     session = new_session()
     with notebook.socket(session) as socket:
+        assert socket.next()["type"] == "session"  # from then on it sees what happens
         answer = notebook.hook("number", params={"session": session}, json={"number": number})
         assert json.loads(answer.content) == {"number": number, "more": number + 1}
         assert socket.until("data")["data"] == {"number": number}
