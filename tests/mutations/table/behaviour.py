@@ -56,15 +56,6 @@ ROWS = (
     ),
     Mutation(
         proves="cancelling",
-        file="app/pumice/sessions/running.py",
-        old="leased_at is None or row.available_at <= leased_at]",
-        new="leased_at is None or row.available_at]",
-        tests=(
-            "tests/integration/test_cancel.py::test_the_one_that_runs_is_cancelled_not_an_older_one_whose_retry_is_due",
-        ),
-    ),
-    Mutation(
-        proves="cancelling",
         file="app/pumice/sessions/cancel.py",
         old="lease_until = null, blocked_until = null",
         new="lease_until = null",
