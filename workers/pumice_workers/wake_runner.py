@@ -82,16 +82,7 @@ class WakeRunner:
         if not here:
             return
         batch = WaitingSessions(here)
-        self.waiting.add(batch)
-        started = []
-        run_next: SessionRun | None = None
-        try:
-            while run_next := batch.take():
-                started.append((run_next, self._run_sync(run_next, batch)))
-        finally:
-            self.waiting.discard(batch)
-            if run_next is not None:  # something left `_run_sync` that nothing should: no lease may stay behind
-                self.hand_back([run_next, *batch.waiting])
+        started = self._run_here(batch, here)
         if self.scheduler is not None and started:
             self.scheduler.measured(here[0].key[0], len(started), time.monotonic() - batch.started)
         self._services.committer.flush()
@@ -100,6 +91,25 @@ class WakeRunner:
         more = [run.key for run in held if run.gives_way or len(run.claimed.work) >= limits[run.key]]
         self._queue_again(queue, more)
         self._services.recheck.add(run.key for run in held if run.key not in more)
+
+    def _run_here(
+        self, batch: WaitingSessions, runs: Sequence[SessionRun]
+    ) -> list[tuple[SessionRun, threading.Event]]:
+        """Run sessions on this thread. Returns those that ran, each with the event that says that it is settled.
+
+        Whatever leaves this method, it leaves no lease behind that nobody drives.
+        """
+        self.waiting.add(batch)
+        started = []
+        try:
+            while run := batch.take():
+                started.append((run, self._run_sync(run, batch)))
+        except BaseException:
+            self.hand_back([run for run in runs if not run.is_submitted])
+            raise
+        finally:
+            self.waiting.discard(batch)
+        return started
 
     def _queue_again(self, queue: str, keys: Sequence[tuple[str, str]]) -> None:
         """Have sessions run again after what waits already."""

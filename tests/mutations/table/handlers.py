@@ -92,6 +92,34 @@ SHARE = (
         new="",
         tests=("tests/integration/test_lost_threads.py::test_a_worker_that_lost_too_many_starts_anew",),
     ),
+    Mutation(
+        proves="10",
+        file="workers/pumice_workers/scheduler.py",
+        old="if held >= free or (crowded and (held or name != CHAT)):",
+        new="if crowded:",
+        tests=("tests/unit/test_scheduler.py::test_an_idle_agents_chat_starts_beside_those_that_hang",),
+    ),
+    Mutation(
+        proves="10",
+        file="workers/pumice_workers/scheduler.py",
+        old="if held >= free or (crowded and (held or name != CHAT)):",
+        new="if crowded and (held or name != CHAT):",
+        tests=("tests/unit/test_scheduler.py::test_stuck_threads_are_replaced_and_one_agent_leaves_room_for_others",),
+    ),
+    Mutation(
+        proves="cells: a place of the pool",
+        file="workers/pumice_workers/wake_runner.py",
+        old="            self.hand_back([run for run in runs if not run.is_submitted])\n",
+        new="",
+        tests=("tests/integration/test_unforeseen.py::test_what_leaves_a_thread_leaves_no_lease_behind",),
+    ),
+    Mutation(
+        proves="cells: the event loop",
+        file="workers/pumice_workers/wake_runner.py",
+        old="                self._services.loop.spawn_in_thread(self.hand_back, [run])",
+        new="                pass",
+        tests=("tests/integration/test_unforeseen.py::test_what_leaves_a_task_of_the_loop_leaves_no_lease_behind",),
+    ),
 )
 
 WATCH = (

@@ -142,4 +142,11 @@ ROWS = (
         new="        unnamed=True,\n",
         tests=("tests/integration/test_tokens.py::test_a_repeat_gets_no_other_sessions_answer",),
     ),
+    Mutation(
+        proves="cells: a queue's limit",
+        file="app/pumice/web/http/limits.py",
+        old="            return share is None or share.allowed == 0",
+        new="            return share is None or share.allowed < 0",
+        tests=(f"{LIMITS}test_two_fronts_at_the_same_moment_take_no_more_than_the_limit",),
+    ),
 )
