@@ -124,6 +124,17 @@ def test_a_turn_names_the_point_that_it_leaves(notebook):
     assert (found["at"], found["note"], found["messageCount"]) == (named, "in a turn", 4)
 
 
+def test_a_name_outlives_the_pruning_of_the_points_around_it(notebook):
+    """Its state is told by a keyframe that nothing else needs any more."""
+    session = new_session()
+    first, named, _ = said(notebook, session, "set a 1", "snapshot mine", "grow b 30000")
+    said(notebook, session, *(f"set c {number}" for number in range(30)))
+    wait_until(lambda: notebook.sessions(f"/{session}", params={"at": first}).status_code == 410, 30, "pruning")
+    assert refused(notebook, f"/{session}?at={named}")[0] == 410
+    assert notes(notebook, session, "mine") == {"a": "1", "named": "mine"}
+    assert notes(notebook, made(notebook, session, "fork", at="mine")["sessionId"]) == {"a": "1", "named": "mine"}
+
+
 def test_a_name_is_given_once(notebook):
     session = new_session()
     said(notebook, session, "set a 1", "snapshot mine")

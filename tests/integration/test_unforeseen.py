@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -39,6 +40,10 @@ def send(agent: AgentClient, hook: str, session: str = "", **query: str) -> str:
     return str(answer.json()["interactionId"])
 
 
+def has_passed(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
 @pytest.mark.parametrize("fails", ["start", "take"])
 def test_what_leaves_a_thread_leaves_no_lease_behind(narrow: Stack, tmp_path, fails: str) -> None:
     """The sessions that waited for the thread, with the one that failed among them, run without a lease ending."""
@@ -65,9 +70,8 @@ def test_a_worker_that_stood_still_blames_nobody(narrow: Stack, tmp_path) -> Non
     gate.reached()
     worker = narrow.shared["worker"]
     for _ in range(3):
-        until = time.monotonic() + STILL
         worker.send(signal.SIGSTOP)
-        wait_until(lambda until=until: time.monotonic() > until, what="a while")
+        wait_until(partial(has_passed, time.monotonic() + STILL), what="a while")
         worker.send(signal.SIGCONT)
         assert agent.reply("hi", new_session()) == "ok"
     gate.open()

@@ -1,5 +1,8 @@
 """Deleting a session over HTTP: whoever waits for it, anywhere, is told at once, and its turn is stopped."""
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import pytest
 
 from tests.support.client import AgentClient, new_session
@@ -36,6 +39,14 @@ def test_a_running_turn_is_stopped(control, hanging, tmp_path):
     assert not hanging.exists(session)
 
 
+def until_gone(socket: Iterable[dict[str, Any]], gone: str) -> Iterator[dict[str, Any]]:
+    """A socket's frames before the one that says that its session is gone."""
+    for frame in socket:
+        if frame["type"] == "error" and frame["error"]["type"] == gone:
+            return
+        yield frame
+
+
 def test_everybody_who_waits_is_told_at_once(control, plain, tmp_path):
     """On the front that deletes, on another one, and in a stream."""
     gate, session = Gate(tmp_path), new_session()
@@ -48,13 +59,15 @@ def test_everybody_who_waits_is_told_at_once(control, plain, tmp_path):
             started(there.chat, "there", session),
         ]
         wait_until(lambda: len(plain.interactions(session)) == 4, what="four chats")
+        chats = {one["interactionId"] for one in plain.interactions(session)}
         delete(plain, session)
         for one in waiting:
             answer = one.result(10)
             assert (answer.status_code, answer.json()["type"]) == (409, CANCELLED)
         assert [event.data["error"]["type"] for event in stream if event.type == "error"] == [CANCELLED]
         gone = "urn:pumice:problem:unknown-session"
-        assert any(frame["type"] == "error" and frame["error"]["type"] == gone for frame in socket)
+        errors = [frame for frame in until_gone(socket, gone) if frame["type"] == "error"]
+        assert {frame["interactionId"] for frame in errors if frame["error"]["type"] == CANCELLED} == chats
     gate.open()
     assert plain.reply("on", session) == "1: on"
     assert [one["status"] for one in plain.interactions(session)] == ["done"]

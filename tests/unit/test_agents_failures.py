@@ -96,6 +96,18 @@ def test_an_exit_is_a_failure():
     assert outcome.failure.type == "SystemExit"
 
 
+class MuteError(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+
+def test_an_exception_whose_text_exits_is_a_failure_too():
+    failure = failure_of(MuteError())
+    assert (failure.status, failure.type) == ("failed", "MuteError")
+
+
 def test_a_problem_keeps_its_document():
     failure = bench(Flaky).call("reject").failure
     assert failure is not None

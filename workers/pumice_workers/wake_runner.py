@@ -92,9 +92,7 @@ class WakeRunner:
         self._queue_again(queue, more)
         self._services.recheck.add(run.key for run in held if run.key not in more)
 
-    def _run_here(
-        self, batch: WaitingSessions, runs: Sequence[SessionRun]
-    ) -> list[tuple[SessionRun, threading.Event]]:
+    def _run_here(self, batch: WaitingSessions, runs: Sequence[SessionRun]) -> list[tuple[SessionRun, threading.Event]]:
         """Run sessions on this thread. Returns those that ran, each with the event that says that it is settled.
 
         Whatever leaves this method, it leaves no lease behind that nobody drives.

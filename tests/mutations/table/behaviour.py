@@ -188,11 +188,11 @@ ROWS = (
         tests=("tests/integration/test_stop_reading.py::test_a_worker_that_is_stopping_swallows_no_wake",),
     ),
     Mutation(
-        proves="pumice.testing runs as production does",
+        proves="11",
         file="app/pumice/agents/turn.py",
         old="    reply = _as_stored(await run.reply(",
         new="    reply = (await run.reply(",
-        tests=("tests/integration/test_testing_agrees.py::test_a_reply_is_stored_alike_or_refused_alike",),
+        tests=("tests/unit/test_agents_saving.py::test_a_reply_is_kept_as_it_is_stored",),
     ),
     Mutation(
         proves="pumice.testing runs as production does",

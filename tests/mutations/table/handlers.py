@@ -10,7 +10,7 @@ ENDS = (
         file="app/pumice/agents/failures.py",
         old="        return tell()\n    except BaseException:",
         new="        return tell()\n    except Exception:",
-        tests=(f"{BOUNDARY}test_it_is_the_failure_of_its_turn",),
+        tests=("tests/unit/test_agents_failures.py::test_an_exception_whose_text_exits_is_a_failure_too",),
     ),
     Mutation(
         proves="10",

@@ -27,7 +27,7 @@ ROWS = (
     where n.agent_id = k.agent_id and n.session_id = k.session_id and n.keyframe = k.id)
 """,
         new="",
-        tests=("tests/integration/test_histories_stateful.py::test_every_point_is_what_the_model_says",),
+        tests=(HISTORY + "test_a_name_outlives_the_pruning_of_the_points_around_it",),
     ),
     Mutation(
         proves="11",

@@ -105,9 +105,9 @@ ROWS = (
     ),
     Mutation(
         proves="cells: a deleted session's waiters",
-        file="app/pumice/sessions/deletion.py",
-        old="order by seq limit %(rows)s)\nreturning id::text as id, kind, reply_to",
-        new="order by seq limit %(rows)s)\nreturning id::text as id, kind, null::text as reply_to",
+        file="app/pumice/web/api/sessions.py",
+        old="            front.intake.tell_finished(spec.id, session_id, step.interactions)\n",
+        new="",
         tests=(WEB + "test_everybody_who_waits_is_told_at_once",),
     ),
     Mutation(
