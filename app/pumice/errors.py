@@ -58,6 +58,10 @@ class SerializationError(PumiceError):
         super().__init__(f"{field} can't be stored as JSON: {why}")
 
 
+class RecordingError(PumiceError):
+    """A replayed turn asks for what its recording does not hold."""
+
+
 class StoredStateError(PumiceError):
     """A session's stored state can't be loaded. Its row is left as it is, and its work waits.
 
@@ -156,6 +160,12 @@ class UnknownReplay(Problem):
     """There is no such replay."""
 
     status, slug = 404, "unknown-replay"
+
+
+class UnknownOperation(Problem):
+    """There is no such operation."""
+
+    status, slug = 404, "unknown-operation"
 
 
 class UnknownPoint(Problem):

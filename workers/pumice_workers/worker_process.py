@@ -21,8 +21,8 @@ from pumice.settings import Settings
 from pumice_workers.committer import Committer
 from pumice_workers.control_listener import ControlListener
 from pumice_workers.event_loop import EventLoop
+from pumice_workers.long_work import long_work
 from pumice_workers.recheck import Recheck
-from pumice_workers.replay_loop import ReplayLoop
 from pumice_workers.rescue_loop import RescueLoop
 from pumice_workers.scheduler import Scheduler
 from pumice_workers.services import Services
@@ -73,7 +73,7 @@ class WorkerProcess:
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes, list(self.registry))
         self._on_loop = {one for one, spec in self.registry.items() if spec.may_need_loop}
         self.sweep = SweepLoop(settings)
-        self.replays = ReplayLoop(self.services)
+        self.long_work = long_work(self.services)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
         self._tick_store = StoreConnection(settings)
@@ -84,7 +84,8 @@ class WorkerProcess:
         self._tune()
         self.rescue.start()
         self.sweep.start()
-        self.replays.start()
+        for loop in self.long_work:
+            loop.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
@@ -170,7 +171,8 @@ class WorkerProcess:
         self.watcher.stop()
         self.rescue.stop()
         self.sweep.stop()
-        self.replays.stop()
+        for loop in self.long_work:
+            loop.stop()
         self.events.stop()
         self.wakes.stop()
         return finished and not (self.runner.scheduler and self.runner.scheduler.lost)

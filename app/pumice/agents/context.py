@@ -4,13 +4,16 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import uuid_utils
 
 from pumice.agents.json_text import dumps, loads
 from pumice.agents.messages import Message
 from pumice.errors import SerializationError, TurnOverError
+
+if TYPE_CHECKING:
+    from pumice.agents.recordings import Answers, Recorder
 
 Emit: TypeAlias = Callable[[str, dict[str, Any]], None]
 """Sends a live event of the given type (`delta` or `data`) with these fields."""
@@ -132,7 +135,11 @@ def _ignore(_type: str, _fields: dict[str, Any]) -> None:
 
 @dataclass(slots=True)
 class TurnContext:
-    """The turn that an agent's instance belongs to. A detached instance, made by hand, has one of its own."""
+    """The turn that an agent's instance belongs to. A detached instance, made by hand, has one of its own.
+
+    answers: what its model and tools are to answer, where they must not be asked. recording: what they did answer, as
+    JSON; recorder: what notes it. not_asked: what was to be asked of a model, and was not, since the session is quiet.
+    """
 
     session_id: str = "detached"
     agent_id: str = "detached"
@@ -143,6 +150,10 @@ class TurnContext:
     sent: list[Any] = field(default_factory=list)
     snapshots: list[tuple[str, str | None]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
+    answers: "Answers | None" = None
+    recording: str | None = None
+    recorder: "Recorder | None" = None
+    not_asked: list[dict[str, Any]] = field(default_factory=list)
     reply_data: dict[str, Any] | None = None
     partial: list[str] = field(default_factory=list)
     is_over: bool = False

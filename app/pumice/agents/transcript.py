@@ -63,6 +63,11 @@ def to_data(new: Sequence[ModelMessage]) -> dict[str, Any]:
     return {KEY: loads(ModelMessagesTypeAdapter.dump_json(kept))}
 
 
+def responses(new: Sequence[ModelMessage]) -> Any:
+    """The model's responses among these messages, as JSON."""
+    return loads(ModelMessagesTypeAdapter.dump_json([one for one in new if isinstance(one, ModelResponse)]))
+
+
 def _replies(message: Message) -> list[ModelMessage]:
     stored = (message.data or {}).get(KEY)
     if stored:

@@ -20,6 +20,7 @@ from pumice.agents.json_text import loads
 from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
 from pumice.agents.middleware import Turn, within
+from pumice.agents.recordings import Answers
 from pumice.agents.requests import Request, Response
 from pumice.agents.spec import Handler
 from pumice.agents.states import REASONS, Reason
@@ -33,6 +34,7 @@ class Work:
     """An interaction as claimed. `payload` is JSON text; `attempts` counts those before this one.
 
     crashes: how many of those ended with their worker; they use up none of the handler's retries.
+    answers: what its model and tools are to answer, as JSON; only in a quiet session, and empty where nothing is known.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Work:
     scheduled_for: datetime | None = None
     reply_to: str | None = None
     crashes: int = 0
+    answers: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +59,8 @@ class Outcome:
 
     `result` and `state` are JSON text; `state` is None when it did not change. `announced`: what the user said has been
     told to the session's streams, before what the turn streamed. `snapshots` are the names, with a note, under which
-    the point that the turn leaves is to be kept.
+    the point that the turn leaves is to be kept. `recording` has what its model and tools answered, as JSON, and
+    `not_asked` what was not asked of a model, since the session is quiet.
     """
 
     work: Work
@@ -69,6 +73,8 @@ class Outcome:
     sent: list[Any] = field(default_factory=list)
     snapshots: list[tuple[str, str | None]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
+    recording: str | None = None
+    not_asked: list[dict[str, Any]] = field(default_factory=list)
     failure: Failure | None = None
     superseded_by: str | None = None
     announced: bool = False
@@ -106,6 +112,7 @@ async def run_turn(
     on_loop = session.spec.needs_loop(handler)
     interaction = Interaction(work.id, work.kind, work.name, work.attempts + 1, work.scheduled_for, work.accepted_at)
     turn = TurnContext(session.session_id, session.spec.id, interaction, session.history, emit)
+    turn.answers = Answers.read(work.answers)
     limit = _limit(handler, on_loop=on_loop)
     try:
         if not session.spec.middleware:
@@ -120,7 +127,7 @@ async def run_turn(
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
         tried = work.attempts + (not issubclass(type(error), StoredStateError))
         failure = failure_of(error, handler.policy, tried, timed_out=expired, crashes=work.crashes)
-        outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage)
+        outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage, recording=turn.recording)
         if failure.status != "retry":
             await _tell_agent(session, turn, handler, error, outcome)
         return outcome
@@ -164,6 +171,7 @@ async def _attempt(
             await _invoke(run, getattr(agent, handler.attribute), turn, work, payload, outcome)
     outcome.state = session.save(agent)
     outcome.calls, outcome.usage, outcome.snapshots, outcome.sent = turn.calls, turn.usage, turn.snapshots, turn.sent
+    outcome.recording, outcome.not_asked = turn.recording, turn.not_asked
     session.history = turn.history
     return outcome
 

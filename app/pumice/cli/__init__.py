@@ -9,6 +9,7 @@ from pumice.cli.database import db
 from pumice.cli.dev import dev
 from pumice.cli.failing import Commands
 from pumice.cli.failures import failures
+from pumice.cli.fleet import fleet
 from pumice.cli.health import health
 from pumice.cli.keys import keys
 from pumice.cli.new import new
@@ -27,7 +28,7 @@ def pumice() -> None:
 for command in (
     *(new, dev, web, worker, beat),
     *(check, health, settings, db, keys),
-    *(agents, jobs, sessions, failures, chat, shell),
+    *(agents, jobs, sessions, fleet, failures, chat, shell),
 ):
     pumice.add_command(command)
 

@@ -26,24 +26,35 @@ def where_option(command: T) -> T:
 def given_condition(data_dir: Path, agent: str, given: tuple[str, ...]) -> "Condition | None":
     """The condition of all `--where` together. Raises `Failed` for an agent that is not served here."""
     from pumice.agents.conditions import read_condition
-    from pumice.agents.registry import load_agents
     from pumice.cli.history import open_store
     from pumice.sessions.staleness import refresh_stale
 
     if not given:
         return None
-    settings = settings_of(data_dir)
-    registry = load_agents(settings.agents, settings.middleware)
-    if agent not in registry:
-        raise Failed(clean(f"pumice: AGENTS names no agent {agent!r}, whose State a condition is checked against"))
-    fields: dict[str, Any] = {}
-    for one in given:
-        fields |= _fields(one)
-    condition = read_condition(registry[agent].cls.State, fields, "--where")
+    condition = read_condition(served_agent(data_dir, agent).State, given_fields(given), "--where")
     if condition.looks_at_state:
         with open_store(data_dir) as store:
             refresh_stale(store, agent)
     return condition
+
+
+def served_agent(data_dir: Path, agent: str) -> type[Any]:
+    """The class of an agent. Raises `Failed` for one that is not served here."""
+    from pumice.agents.registry import load_agents
+
+    settings = settings_of(data_dir)
+    registry = load_agents(settings.agents, settings.middleware)
+    if agent not in registry:
+        raise Failed(clean(f"pumice: AGENTS names no agent {agent!r}, whose State a condition is checked against"))
+    return registry[agent].cls
+
+
+def given_fields(given: tuple[str, ...]) -> dict[str, Any]:
+    """All `--where` together. Raises `Failed`."""
+    fields: dict[str, Any] = {}
+    for one in given:
+        fields |= _fields(one)
+    return fields
 
 
 def _fields(text: str) -> dict[str, Any]:

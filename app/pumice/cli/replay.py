@@ -41,7 +41,7 @@ class NotReplayed(Failed):
     type=click.Choice(["recorded", "live"]),
     default="recorded",
     show_default=True,
-    help="What answers an agent's model; an agent that has one is replayed live only.",
+    help="What answers for an agent's model and tools: what was recorded, or they themselves.",
 )
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file as a page."

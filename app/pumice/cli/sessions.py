@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pumice.cli.conditions import given_condition, where_option
+from pumice.cli.deletion import delete
 from pumice.cli.diff import show_diff
 from pumice.cli.export import export, import_
 from pumice.cli.failing import Failed
@@ -21,7 +22,7 @@ def sessions() -> None:
     """Sessions: list them, show one, read its messages; name, restore and fork its points."""
 
 
-for _command in (*COMMANDS, export, import_, show_diff, replay):
+for _command in (*COMMANDS, delete, export, import_, show_diff, replay):
     sessions.add_command(_command)
 
 

@@ -53,6 +53,7 @@ class _Due(NamedTuple):
     scheduled_for: datetime | None
     reply_to: str | None
     crashes: int
+    answers: str | None
     newer_chat: str | None
 
 
@@ -92,13 +93,13 @@ DUE = Statement(
     "load_due_work",
     """
 select i.* from json_to_recordset(%(keys)s::json) as w(agent_id text, id text, most int)
-cross join lateral (select s.lease_token from sessions s
+cross join lateral (select s.lease_token, s.quiet from sessions s
   where s.agent_id = w.agent_id and s.id = w.id offset 0) s
 cross join lateral (
   select i.id::text as id, i.agent_id, i.session_id, i.seq, i.kind, i.name, i.payload::text as payload,
     case when octet_length(i.body) <= %(small)s then i.body end as body,
     octet_length(i.body) > %(small)s as has_large_body, i.attempts, i.accepted_at, i.scheduled_for, i.reply_to,
-    i.crashes,
+    i.crashes, case when s.quiet then coalesce(i.recording::text, '') end as answers,
     case when w.most = 1 and i.kind = 'chat' then (
       select n.id::text from interactions n
       where n.agent_id = w.agent_id and n.session_id = w.id and n.status = 'queued' and n.kind = 'chat'
@@ -198,4 +199,5 @@ def _work(row: _Due) -> Work:
         row.scheduled_for,
         row.reply_to,
         row.crashes,
+        row.answers,
     )

@@ -66,11 +66,12 @@ with changed as (
     lease_token = h.token, point = f.point, keyframe = f.keyframe,
     delta = substring(%(states)b::bytea from f.delta_at for f.delta_size), history_start = f.history_start,
     message_count = f.message_count, transcript = case when f.inherits then h.transcript end,
-    state_version = f.state_version, code_version = h.code_version, effects = f.effects::json
+    state_version = f.state_version, code_version = h.code_version, effects = f.effects::json,
+    recording = coalesce(f.recording::json, i.recording)
   from json_to_recordset(%(outcomes)s::json) as f(session int, id uuid, status text, result text, error text,
     usage text, attempt int, delay float8, woken float8, started float8, reason text, reason_code text,
     superseded_by uuid, point bigint, keyframe bigint, delta_at int, delta_size int, history_start int,
-    message_count int, inherits boolean, state_version int, effects text)
+    message_count int, inherits boolean, state_version int, effects text, recording text)
   join held h on h.place = f.session
   where i.id = f.id and i.finished_at is null
   returning i.id

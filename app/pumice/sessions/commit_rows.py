@@ -174,7 +174,7 @@ class CommitRows:
             "state_version": one.state_version,
         }
         row.update(stands)
-        row["effects"] = turn.effects
+        row["effects"], row["recording"] = turn.effects, outcome.recording
         if point.made is not None:
             at, size = self.states.add(point.made)
             self.keyframes.append(

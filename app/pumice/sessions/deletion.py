@@ -56,7 +56,7 @@ CLOSE = Statement(
     """
 update interactions set status = 'cancelled', reason = %(reason)s, reason_code = %(reason_code)s,
   finished_at = clock_timestamp(), payload = '{}', body = null, result = null, errors = null, usage = null,
-  dedupe_source = null, dedupe_key = null
+  recording = null, dedupe_source = null, dedupe_key = null
 where id in (select id from interactions
   where agent_id = %(agent)s and session_id = %(session)s and status = 'queued' order by seq limit %(rows)s)
 returning id::text as id, kind, reply_to

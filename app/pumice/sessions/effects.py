@@ -54,13 +54,14 @@ def effects_of(outcome: Outcome) -> str | None:
     """What a turn did beside what it saved, as JSON; None when that is nothing.
 
     A list of `{"kind": "call", "sessionId", "method", "args", "kwargs"}`,
-    `{"kind": "schedule", …, "at" or "delay"}` and
-    `{"kind": "send", "data"}`.
+    `{"kind": "schedule", …, "at" or "delay"}`, `{"kind": "send", "data"}` and, in a quiet session,
+    `{"kind": "model", "model", "messages"}`: a model that was not asked.
     """
-    if not outcome.calls and not outcome.sent:
+    if not outcome.calls and not outcome.sent and not outcome.not_asked:
         return None
     sent = [dumps({"kind": "send", "data": data}) for data in outcome.sent]
-    return (b"[" + b",".join([*map(_call_effect, outcome.calls), *sent]) + b"]").decode()
+    asked = [dumps({"kind": "model", **one}) for one in outcome.not_asked]
+    return (b"[" + b",".join([*map(_call_effect, outcome.calls), *sent, *asked]) + b"]").decode()
 
 
 def _call_effect(call: Call) -> bytes:

@@ -196,6 +196,7 @@ class InteractionRow(Base):
     history_start: Mapped[int | None] = mapped_column(Integer)
     message_count: Mapped[int | None] = mapped_column(Integer)
     transcript: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
+    recording: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     effects: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
 
 
@@ -342,3 +343,31 @@ class ReplaySessionRow(Base):
     turns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     error: Mapped[str | None] = mapped_column(Text)
     checked_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class OperationRow(Base):
+    """An operation on all sessions for which a condition holds. `position` is the id of the last one it came to.
+
+    matched: how many there were when it was started. problems: the first that it could not do.
+    """
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index("operations_agent", "agent_id", "id"),
+        Index("operations_open", "checked_at", postgresql_where=text("status = 'running'")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    agent_id: Mapped[str] = mapped_column(Key)
+    action: Mapped[str] = mapped_column(Text)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(Text, server_default="running")
+    matched: Mapped[int] = mapped_column(BigInteger)
+    position: Mapped[str] = mapped_column(Key, server_default="")
+    done: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    skipped: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    failed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    problems: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    checked_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    finished_at: Mapped[datetime | None] = mapped_column(Time)

@@ -50,7 +50,8 @@ with locked as (
     order by i.point limit %(points)s) i
   where s.agent_id = %(agent)s and s.id = %(session)s and (select held from locked)
 ), gone as (
-  update interactions i set keyframe = null, delta = null, transcript = null from old where i.id = old.id returning i.id
+  update interactions i set keyframe = null, delta = null, transcript = null, recording = null
+  from old where i.id = old.id returning i.id
 )
 select case when (select held from locked) then (select count(*) from gone) else -1 end as gone
 """,
@@ -85,7 +86,8 @@ with old as (
   where i.finished_at >= %(since)s and i.finished_at < now() - %(age)s * interval '1 second'
   order by i.finished_at limit %(points)s
 ), gone as (
-  update interactions i set keyframe = null, delta = null, transcript = null from old
+  update interactions i set keyframe = null, delta = null, transcript = null, recording = null
+  from old
   where i.id = old.id and i.keyframe is not null returning i.agent_id, i.session_id
 ), noted as (
   insert into prunable_sessions (agent_id, session_id, keep)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Engine, Row, case, func, select, text, update
+from sqlalchemy import ColumnElement, CursorResult, DateTime, Engine, Row, case, cast, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, defer
 
@@ -65,6 +65,17 @@ def pick_sessions(engine: Engine, agent_id: str, where: Condition, *, limit: int
     query = select(SessionRow.id).where(*_of_agent(agent_id, where), ~SessionRow.temporary)
     with engine.connect() as connection:
         return sorted(connection.execute(query.order_by(func.random()).limit(limit)).scalars())
+
+
+def page_of_sessions(
+    engine: Engine, agent_id: str, where: Condition, *, after: str, before: str, limit: int
+) -> list[str]:
+    """The ids of sessions for which a condition holds, in order, that were made up to the time `before`."""
+    query = select(SessionRow.id).where(
+        *_of_agent(agent_id, where), SessionRow.id > after, SessionRow.created_at <= cast(before, DateTime(True))
+    )
+    with engine.connect() as connection:
+        return list(connection.execute(query.order_by(SessionRow.id).limit(limit)).scalars())
 
 
 def count_sessions(engine: Engine, agent_id: str, where: Condition | None = None) -> int:

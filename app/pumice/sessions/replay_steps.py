@@ -13,7 +13,8 @@ from typing import NamedTuple
 import psycopg
 
 from pumice.agents.names import UUID_FORM
-from pumice.errors import InvalidField, Problem, UnknownSession
+from pumice.agents.recordings import LIVE
+from pumice.errors import Problem, UnknownSession
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.deletion import delete_session
 from pumice.sessions.forks import FORK_PREFIX, NewFork, fork_point
@@ -129,14 +130,15 @@ select agent_id, %(fork)s, true, metadata from sessions where agent_id = %(agent
 COPY = Statement(
     "copy_recorded",
     """
-insert into interactions (id, agent_id, session_id, kind, name, payload, body, scheduled_for)
-select md5(%(fork)s || id::text)::uuid, agent_id, %(fork)s, kind, name, payload, body, scheduled_for
+insert into interactions (id, agent_id, session_id, kind, name, payload, body, scheduled_for, recording)
+select md5(%(fork)s || id::text)::uuid, agent_id, %(fork)s, kind, name, payload, body, scheduled_for,
+  coalesce(%(live)s::json, recording, '{"model": []}')
 from interactions where id = any(%(ids)s::uuid[]) order by point
 on conflict do nothing
 """,
     NoRow,
 )
-"""Has recorded interactions run again in a fork."""
+"""Has recorded interactions run again in a fork, with what models and tools answered, unless they are asked anew."""
 
 BUSY = Statement(
     "replay_fork_busy",
@@ -158,10 +160,9 @@ HAS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """An agent that is served here: what its author left out of comparisons, and whether it asks a model."""
+    """An agent that is served here: what its author left out of comparisons."""
 
     ignored: tuple[str, ...] = ()
-    asks_model: bool = False
 
 
 class Step(NamedTuple):
@@ -182,7 +183,6 @@ def step(store: StoreConnection, agents: Mapping[str, Replayed]) -> Step | None:
             return None
         one = found[0]
         try:
-            _check_model(one, agents[one.agent_id])
             with store.transaction() as inner:
                 woken = _begin(inner, one) if one.status == "queued" else _go_on(store, inner, one, agents)
         except (Problem, ValueError, RecursionError, psycopg.DataError) as error:
@@ -190,11 +190,6 @@ def step(store: StoreConnection, agents: Mapping[str, Replayed]) -> Step | None:
             _end(transaction, one, "failed", None, str(error) or type(error).__name__)
             woken = None
     return Step(one.agent_id, woken)
-
-
-def _check_model(one: _Open, agent: Replayed) -> None:
-    if one.model == "recorded" and agent.asks_model:
-        raise InvalidField("model", 'must be "live": what this agent\'s model answered is not recorded')
 
 
 def fork_id(one: _Open) -> str:
@@ -257,7 +252,8 @@ def _copy(transaction: Transaction, one: _Open) -> str | None:
     restores = [number for number, row in enumerate(rows) if row.kind == "restore"]
     rows = rows[: restores[0]] if restores else rows
     if rows:
-        transaction.fetch(COPY, {"fork": fork_id(one), "ids": [row.id for row in rows]})
+        live = LIVE if one.model == "live" else None
+        transaction.fetch(COPY, {"fork": fork_id(one), "ids": [row.id for row in rows], "live": live})
         one = one._replace(position=rows[-1].point)
     _note(transaction, one._replace(status="running"))
     return fork_id(one) if rows else None

@@ -172,10 +172,15 @@ def sweep_tombs(transaction: Transaction) -> tuple[int, bool]:
             transaction.fetch(FREE, key)
         return 0, True
     for row in transaction.fetch(FIND):
-        key = {"agent": row.agent_id, "session": row.id}
-        if transaction.fetch(EMPTY, {**key, "rows": ROWS})[0].gone < ROWS:
-            forget_start(transaction, row.agent_id, row.id)
-            transaction.fetch(DELETE, key)
-            return 1, True
-        return 0, True
+        return int(empty_tomb(transaction, row.agent_id, row.id)), True
     return 0, False
+
+
+def empty_tomb(transaction: Transaction, agent_id: str, tomb: str) -> bool:
+    """Delete some of what is left of a deleted session. Returns whether that was all: then it is gone."""
+    key = {"agent": agent_id, "session": tomb}
+    if transaction.fetch(EMPTY, {**key, "rows": ROWS})[0].gone >= ROWS:
+        return False
+    forget_start(transaction, agent_id, tomb)
+    transaction.fetch(DELETE, key)
+    return True

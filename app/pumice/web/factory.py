@@ -4,8 +4,10 @@ from flask import Flask
 
 from pumice.settings import Settings
 from pumice.web.api.control import control_blueprint
+from pumice.web.api.deletion import deletion_blueprint
 from pumice.web.api.diff_routes import diff_blueprint
 from pumice.web.api.export_routes import export_blueprint
+from pumice.web.api.fleet_routes import fleet_blueprint
 from pumice.web.api.health import health_blueprint
 from pumice.web.api.history import history_blueprint
 from pumice.web.api.interactions import interactions_blueprint
@@ -32,11 +34,13 @@ BLUEPRINTS = (
     interactions_blueprint,
     sessions_blueprint,
     session_access_blueprint,
+    deletion_blueprint,
     history_blueprint,
     control_blueprint,
     export_blueprint,
     diff_blueprint,
     replay_blueprint,
+    fleet_blueprint,
     health_blueprint,
     openapi_blueprint,
 )

@@ -105,14 +105,14 @@ ROWS = (
     ),
     Mutation(
         proves="cells: a deleted session's waiters",
-        file="app/pumice/web/api/sessions.py",
-        old="            front.intake.tell_finished(spec.id, session_id, step.interactions)\n",
+        file="app/pumice/web/api/deletion.py",
+        old="    front.intake.tell_finished(spec.id, session_id, step.interactions)\n",
         new="",
         tests=(WEB + "test_everybody_who_waits_is_told_at_once",),
     ),
     Mutation(
         proves="a deleted session's turn is stopped",
-        file="app/pumice/web/api/sessions.py",
+        file="app/pumice/web/api/deletion.py",
         old="if step.token is not None:",
         new="if step.token is None:",
         tests=(WEB + "test_a_running_turn_is_stopped",),

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, request
 
 from pumice.agents.names import checked_session_id, checked_snapshot_name, is_temporary_id
+from pumice.agents.operations import checked_at, checked_flag, checked_note
 from pumice.errors import InvalidField
 from pumice.messaging.wakes import Wake
 from pumice.sessions import snapshots
@@ -20,8 +21,6 @@ from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
 from pumice.web.http.stopping_turns import stop_turns
 
-LONGEST_NOTE = 4_096
-
 
 def history_blueprint(front: Front) -> Blueprint:
     """The routes."""
@@ -31,9 +30,9 @@ def history_blueprint(front: Front) -> Blueprint:
     def take(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
         body = _object(request, {"name", "note", "at"})
-        new = NewSnapshot(checked_snapshot_name(body.get("name")), _note(body.get("note")))
+        new = NewSnapshot(checked_snapshot_name(body.get("name")), checked_note(body.get("note"), "note"))
         with front.connections.borrow() as store:
-            made = snapshots.take(store, spec.id, session_id, new, at=_at(body.get("at")))
+            made = snapshots.take(store, spec.id, session_id, new, at=checked_at(body.get("at"), "at"))
         path = f"/v1/agents/{spec.id}/sessions/{quote(session_id, safe='')}/snapshots/{quote(new.name, safe='')}"
         return json_response(snapshot_document(made), 201, {"Location": path})
 
@@ -68,13 +67,15 @@ def history_blueprint(front: Front) -> Blueprint:
     def set_back(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
         body = _object(request, {"at", "queued", "cancel"})
-        at = _at(body.get("at"))
+        at = checked_at(body.get("at"), "at")
         if at is None:
             raise InvalidField("at", "is required: an interaction's id or a snapshot's name")
         queued = body.get("queued", "keep")
         if queued not in {"keep", "drop"}:
             raise InvalidField("queued", 'must be "keep" or "drop"')
-        return _restore(front, spec.id, session_id, at, RestoreOptions(queued, _flag(body, "cancel")))
+        return _restore(
+            front, spec.id, session_id, at, RestoreOptions(queued, checked_flag(body.get("cancel"), "cancel"))
+        )
 
     @blueprint.post("/fork")
     def start(agent_id: str, session_id: str) -> Response:
@@ -86,8 +87,8 @@ def history_blueprint(front: Front) -> Blueprint:
             raise InvalidField("sessionId", "is a temporary session's")
         metadata = None if body.get("metadata") is None else checked_metadata(body["metadata"])
         with front.connections.borrow() as store:
-            new = NewFork(new_id, _flag(body, "quiet"), metadata)
-            fork(store, spec.id, session_id, new, at=_at(body.get("at")))
+            new = NewFork(new_id, checked_flag(body.get("quiet"), "quiet"), metadata)
+            fork(store, spec.id, session_id, new, at=checked_at(body.get("at"), "at"))
         location = {"Location": f"/v1/agents/{spec.id}/sessions/{quote(new_id, safe='')}"}
         return json_response(read_session(front, spec, new_id), 201, location)
 
@@ -133,26 +134,3 @@ def _object(given: Any, known: set[str]) -> dict[str, Any]:
     if unknown := set(body) - known:
         raise InvalidField(min(unknown), f"is not known here; known are {', '.join(sorted(known))}")
     return body
-
-
-def _at(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value or "\x00" in value:
-        raise InvalidField("at", "must be an interaction's id or a snapshot's name")
-    return value
-
-
-def _note(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or "\x00" in value or len(value) > LONGEST_NOTE:
-        raise InvalidField("note", f"must be text of at most {LONGEST_NOTE} characters")
-    return value
-
-
-def _flag(body: dict[str, Any], name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise InvalidField(name, "must be true or false")
-    return value

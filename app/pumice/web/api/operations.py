@@ -2,6 +2,7 @@
 
 from pumice.web.api.operation import MANAGING, MANY, ONE, WRITING, Operation, answer, json_body
 from pumice.web.api.operations_export import EXPORT
+from pumice.web.api.operations_fleet import FLEET
 from pumice.web.api.operations_history import HISTORY, POINTING
 from pumice.web.api.operations_replay import REPLAY
 from pumice.web.api.schema import Schema, ref
@@ -110,11 +111,11 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         ),
         "delete": Operation(
             "deleteSession",
-            "Delete a session with its interactions and messages",
-            ONE,
+            "Delete a session with its interactions and messages; with `erase`, leave no trace, and say what went",
+            (*ONE, "erase", "forks"),
             None,
-            {"204": {"description": "Deleted"}},
-            MANAGING,
+            {"204": {"description": "Deleted"}, **answer("Erased", "What was erased")},
+            (*MANAGING, 409),
         ),
     },
     "/v1/agents/{agent}/sessions/{session}/interactions": {
@@ -205,6 +206,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     **HISTORY,
     **EXPORT,
     **REPLAY,
+    **FLEET,
     "/healthz": {"get": _about("getHealth", "Does this process live?", answer("Health", "It does"))},
     "/readyz": {"get": _about("getReadiness", "Can it serve?", answer("Readiness", "It can"), 503)},
     "/metrics": {

@@ -56,6 +56,13 @@ PARAMETERS: dict[str, Schema] = {
         {**_TEXT, "minLength": 1},
         "A point: an interaction's id or a snapshot's name. Needs a secret key",
     ),
+    "erase": _parameter(
+        "query",
+        "erase",
+        {"enum": ["true", "false"]},
+        "Leave no trace of it; refused while it has forks",
+    ),
+    "forks": _parameter("query", "forks", {"enum": ["true", "false"]}, "With `erase`: erase its forks too"),
     "where": _parameter(
         "query",
         "where",
@@ -66,6 +73,7 @@ PARAMETERS: dict[str, Schema] = {
     "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
     "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
+    "operation": _parameter("path", "operation", {**_TEXT, "format": "uuid"}, "The operation's id"),
     "replay": _parameter("path", "replay", {**_TEXT, "format": "uuid"}, "The replay's id"),
     "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
     "importAsSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),

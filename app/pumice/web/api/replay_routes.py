@@ -64,8 +64,6 @@ def _wanted(front: Front, spec: AgentSpec, body: dict[str, Any]) -> replays.NewR
     new = replays.NewReplay(sessions, sample, _after(body), body.get("model", "recorded"))
     if new.model not in {"recorded", "live"}:
         raise InvalidField("model", 'must be "recorded" or "live"')
-    if new.model == "recorded" and spec.cls.model is not None:
-        raise InvalidField("model", 'must be "live": what this agent\'s model answered is not recorded')
     if not new.sessions and new.sample is None:
         raise InvalidField("sessions", "is required, unless sample says how many to take")
     return new

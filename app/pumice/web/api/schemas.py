@@ -5,6 +5,7 @@ from pumice.agents.names import SESSION_ID_LENGTH
 from pumice.agents.states import FailureCode, Kind, Reason, Status
 from pumice.web.api.schema import COUNT, TEXT, TIME, UUID, Schema, object_of, or_null, page_of, ref
 from pumice.web.api.schemas_export import EXPORT_SCHEMAS
+from pumice.web.api.schemas_fleet import FLEET_SCHEMAS
 from pumice.web.api.schemas_history import HISTORY_SCHEMAS
 from pumice.web.api.schemas_replay import REPLAY_SCHEMAS
 
@@ -213,6 +214,7 @@ SCHEMAS: dict[str, Schema] = {
     **HISTORY_SCHEMAS,
     **EXPORT_SCHEMAS,
     **REPLAY_SCHEMAS,
+    **FLEET_SCHEMAS,
     "Health": object_of("The process lives", {"status": {"const": "ok"}}),
     "Readiness": object_of(
         "The store answers",

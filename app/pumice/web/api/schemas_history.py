@@ -14,6 +14,17 @@ _NAME: Schema = {
 }
 
 HISTORY_SCHEMAS: dict[str, Schema] = {
+    "Erased": object_of(
+        "What was erased, of all sessions together",
+        {
+            "sessions": {"type": "array", "items": TEXT},
+            "messages": COUNT,
+            "interactions": COUNT,
+            "points": COUNT,
+            "snapshots": COUNT,
+            "replays": {**COUNT, "description": "Replays in whose reports it was"},
+        },
+    ),
     "Parent": object_of(
         "Where a fork began", {"sessionId": TEXT, "at": {**or_null(UUID), "description": "The interaction"}}
     ),

@@ -12,7 +12,6 @@ from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, Malformed, UnknownSession
 from pumice.sessions import queries
 from pumice.sessions.accept import temporary_session_id
-from pumice.sessions.deletion import delete_session
 from pumice.sessions.points import resolve
 from pumice.sessions.staleness import refresh_stale
 from pumice.web.api.documents import interaction_document, point_document, session_document
@@ -23,7 +22,6 @@ from pumice.web.http.responses import json_response
 PAGE = 100
 MOST = 1000
 METADATA_LIMIT = 16_384
-DELETED = "This session was deleted."
 LAST_SEQ = 2**63 - 1
 
 
@@ -78,12 +76,6 @@ def sessions_blueprint(front: Front) -> Blueprint:
             raise UnknownSession
         return json_response(read_session(front, spec, session_id))
 
-    @blueprint.delete("/<session_id>")
-    def remove(agent_id: str, session_id: str) -> Response:
-        spec = authorised(front, agent_id)
-        _delete(front, spec, session_id)
-        return Response(status=204)
-
     @blueprint.get("/<session_id>/interactions")
     def interactions(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
@@ -102,20 +94,6 @@ def authorised(front: Front, agent_id: str) -> AgentSpec:
     spec = front.agent(agent_id)
     front.keys.check(given_key(request), request.remote_addr or "", agent_id=agent_id, secret=True)
     return spec
-
-
-def _delete(front: Front, spec: AgentSpec, session_id: str) -> None:
-    """Delete a session and tell everybody who waits for it or watches it. Raises `UnknownSession`."""
-    found = False
-    with front.connections.borrow() as store:
-        for step in () if "\x00" in session_id else delete_session(store, spec.id, session_id):
-            found = True
-            front.intake.tell_finished(spec.id, session_id, step.interactions)
-            if step.token is not None:
-                front.intake.order({"cancel": [spec.id, session_id], "token": step.token})
-    if not found:
-        raise UnknownSession
-    front.intake.tell(spec.id, session_id, {"type": "error", "error": UnknownSession(DELETED).document()})
 
 
 def read_session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import redis
 from pumice.agents.spec import AgentSpec
 from pumice.errors import OTHER_BODY, InvalidField
 from pumice.logs import Outage
-from pumice.messaging.events import CONTROL, Event, EventPublisher, Reply
+from pumice.messaging.events import CONTROL, Event, EventPublisher, Reply, stream_key
 from pumice.messaging.redis_connection import connect
 from pumice.messaging.wakes import Wake, WakePublisher
 from pumice.sessions.accept import Accepted, NewInteraction
@@ -90,6 +90,13 @@ class Intake:
     def tell(self, agent_id: str, session_id: str, event: dict[str, Any]) -> None:
         """Tell all who watch a session of an event."""
         self._events.publish(Event.of(agent_id, session_id, event))
+
+    def forget(self, agent_id: str, session_id: str) -> None:
+        """Forget the events of a session. While Redis is away they stay until their time is over, `EVENT_TTL`."""
+        try:
+            self._control.delete(stream_key(agent_id, session_id))
+        except redis.RedisError:
+            return
 
     def order(self, order: dict[str, Any]) -> None:
         """Send an order to the workers. Lost when Redis is away: orders only make sooner what happens anyway."""

@@ -1,0 +1,93 @@
+"""Operations on many sessions: what may be asked for, checked before anything is done."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pumice.agents.conditions import Condition, read_condition
+from pumice.agents.names import checked_session_id, checked_snapshot_name
+from pumice.errors import InvalidField
+
+LONGEST_NOTE = 4_096
+"""Characters of a snapshot's note."""
+FORK_PREFIX = "fork-"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperation:
+    """What to do to which sessions. `where` is the condition as it was given; `options` are the action's own."""
+
+    action: str
+    where: Mapping[str, Any]
+    condition: Condition
+    options: Mapping[str, Any]
+
+
+def read_operation(cls: type[Any], body: Mapping[str, Any]) -> NewOperation:
+    """Check what is asked of an agent's class. Raises `InvalidField`, naming the field.
+
+    `{"action": "snapshot", "where": {…}, "name", "note"?}`, and so on; see `ACTIONS`.
+    """
+    action = body.get("action")
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise InvalidField("action", f"must be one of {', '.join(ACTIONS)}")
+    if "where" not in body:
+        raise InvalidField("where", "is required; {} picks all sessions")
+    known = ACTIONS[action]
+    for name in body:
+        if name not in {"action", "where", *known}:
+            raise InvalidField(name, f"is not known of {action}; known are {', '.join(('where', *known))}")
+    options = {name: check(body.get(name), name) for name, check in known.items()}
+    return NewOperation(action, body["where"], read_condition(cls.State, body["where"]), options)
+
+
+def checked_at(value: Any, name: str) -> str | None:
+    """The value as a point: an interaction's id, a snapshot's name, or None. Raises `InvalidField`."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or "\x00" in value:
+        raise InvalidField(name, "must be an interaction's id or a snapshot's name")
+    return value
+
+
+def checked_note(value: Any, name: str) -> str | None:
+    """The value as a snapshot's note, or None. Raises `InvalidField`."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or "\x00" in value or len(value) > LONGEST_NOTE:
+        raise InvalidField(name, f"must be text of at most {LONGEST_NOTE} characters")
+    return value
+
+
+def checked_flag(value: Any, name: str) -> bool:
+    """The value as a flag; none is false. Raises `InvalidField`."""
+    if not isinstance(value, bool) and value is not None:
+        raise InvalidField(name, "must be true or false")
+    return bool(value)
+
+
+def _required_at(value: Any, name: str) -> str:
+    found = checked_at(value, name)
+    if found is None:
+        raise InvalidField(name, "is required: a snapshot's name, or an interaction's id")
+    return found
+
+
+def _queued(value: Any, name: str) -> str:
+    if value not in {None, "keep", "drop"}:
+        raise InvalidField(name, 'must be "keep" or "drop"')
+    return value or "keep"
+
+
+def _prefix(value: Any, name: str) -> str:
+    return FORK_PREFIX if value is None else checked_session_id(value, name)
+
+
+ACTIONS: Mapping[str, Mapping[str, Callable[[Any, str], Any]]] = {
+    "snapshot": {"name": lambda value, _: checked_snapshot_name(value), "note": checked_note},
+    "fork": {"prefix": _prefix, "at": checked_at, "quiet": checked_flag},
+    "restore": {"at": _required_at, "queued": _queued, "cancel": checked_flag},
+    "migrate": {},
+    "delete": {},
+}
+"""What can be done, and each option with its check. A fork's id is the prefix and its parent's id."""

@@ -1,0 +1,156 @@
+"""What a turn's language model and tools answered: noted while they are asked, and given again in a replay.
+
+A recording is `{"model": [response, …], "tools": [{"id", "name", "result" or "error" or "retry", …}, …], "error"}`.
+`model` has the responses as pydantic-ai writes them; `error` is what ended them, if something did. A tool has also what
+it did to the session meanwhile: `state`, as operations of RFC 6902, `calls`, `sends` and `snapshots`. Each change
+stands once: at the tool that ended first after it.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pumice.agents.context import Call, TurnContext, new_id, to_json
+from pumice.agents.json_patch import apply_patch, diff
+from pumice.agents.json_text import dumps, loads
+from pumice.agents.state_text import read_state, write_state
+from pumice.errors import RecordingError, SerializationError
+
+if TYPE_CHECKING:
+    from pumice.agents.agent import Agent
+
+LIVE = '{"live": true}'
+"""Stands for a recording where the model and the tools are to be asked anew, in a replay."""
+
+
+class Recorder:
+    """Notes what the tools of one turn answer, and what they do to its session."""
+
+    def __init__(self, agent: "Agent") -> None:
+        """Begin before the model is asked."""
+        self._agent = agent
+        self._state = write_state(agent.state, type(agent).State)
+        self._seen = _Counts.of(agent.turn)
+        self._tools: list[dict[str, Any]] = []
+
+    def ended(self, call_id: str, name: str, **answer: Any) -> None:
+        """Note that a tool ended with a `result`, an `error` or a `retry`."""
+        turn, state = self._agent.turn, write_state(self._agent.state, type(self._agent).State)
+        seen = _Counts.of(turn)
+        did = {
+            "state": [] if state == self._state else diff(json.loads(self._state), json.loads(state)),
+            "calls": [_call(one) for one in turn.calls[self._seen.calls :]],
+            "sends": turn.sent[self._seen.sent :],
+            "snapshots": [list(one) for one in turn.snapshots[self._seen.snapshots :]],
+        }
+        self._state, self._seen = state, seen
+        self._tools.append({"id": call_id, "name": name, **answer, **{key: one for key, one in did.items() if one}})
+
+    def document(self, responses: list[Any], failed: BaseException | None, usage: dict[str, Any]) -> str:
+        """The recording, as JSON, with what the model answered, what ended it, and what it had used by then."""
+        found = {"model": responses, "tools": self._tools}
+        return dumps(found if failed is None else found | {"error": described(failed), "usage": usage}).decode()
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a model and tools are to answer in a quiet session: a recording, or nothing at all.
+
+    responses: the model's, None where nothing is recorded: then it is not asked. error: what it failed with after them,
+    having used `usage`; has_failed: it did so again.
+    """
+
+    responses: list[Any] | None = None
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    error: list[str] | None = None
+    usage: dict[str, Any] | None = None
+    has_failed: bool = False
+
+    @classmethod
+    def read(cls, text: str | None) -> "Answers | None":
+        """From what a piece of work brings. Returns None where the model and the tools are to be asked."""
+        if text is None:
+            return None
+        recorded = json.loads(text) if text else {}
+        if recorded.get("live"):
+            return None
+        return cls(recorded.get("model"), recorded.get("tools", []), recorded.get("error"), recorded.get("usage"))
+
+    def response(self) -> Any:
+        """The model's next response. Raises what it failed with then, or `RecordingError` when it gave no more."""
+        if not self.responses and self.error is not None:
+            self.has_failed = True
+            raise recorded_error(self.error)
+        if not self.responses:
+            raise RecordingError("the model is asked once more than it was when this was recorded")
+        return self.responses.pop(0)
+
+    def tool(self, agent: "Agent", call_id: str) -> dict[str, Any]:
+        """What a tool answered; what it did to the session is done again.
+
+        Raises `RecordingError` for a call that was not made then, or whose doing does not fit the state any more.
+        """
+        place = next((place for place, one in enumerate(self.tools) if one["id"] == call_id), None)
+        if place is None:
+            raise RecordingError(f"the tool call {call_id!r} was not made when this was recorded")
+        for one in self.tools[: place + 1]:  # those that ended before it come before it
+            _do(agent, one)
+        return self.tools[place]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    calls: int
+    sent: int
+    snapshots: int
+
+    @classmethod
+    def of(cls, turn: TurnContext) -> "_Counts":
+        return cls(len(turn.calls), len(turn.sent), len(turn.snapshots))
+
+
+def described(error: BaseException) -> list[str]:
+    """An exception's type and text, as recorded."""
+    return [type(error).__name__, str(error)]
+
+
+def recorded_error(told: list[str]) -> Exception:
+    """An exception of that type's name, with that text."""
+    name, message = told
+    error: Exception = type(name, (Exception,), {})(message)
+    return error
+
+
+def as_json(value: Any, what: str) -> Any:
+    """A tool's result as JSON has it; its text if JSON can't hold it, since the model is told no more either."""
+    try:
+        return loads(to_json(value, what))
+    except SerializationError:
+        return str(value)
+
+
+def _call(one: Call) -> dict[str, Any]:
+    at = None if one.at is None else one.at.isoformat()
+    told = {"sessionId": one.session_id, "method": one.method, "payload": one.payload, "scheduled": one.scheduled}
+    return told | {"at": at, "delay": one.delay}
+
+
+def _do(agent: "Agent", tool: dict[str, Any]) -> None:
+    """Do what a tool did, once."""
+    turn, operations = agent.turn, tool.pop("state", [])
+    if operations:
+        try:
+            state = json.loads(write_state(agent.state, type(agent).State))
+            agent.state = read_state(type(agent).State, json.dumps(apply_patch(state, operations)))
+        except (ValueError, LookupError, SerializationError) as error:
+            raise RecordingError(f"what {tool['name']} did then does not fit this state: {error}") from error
+    for call in tool.pop("calls", []):
+        at = None if call["at"] is None else datetime.fromisoformat(call["at"])
+        turn.calls.append(
+            Call(new_id(), call["sessionId"], call["method"], call["payload"], at, call["delay"], call["scheduled"])
+        )
+    for data in tool.pop("sends", []):
+        turn.send(data)
+    for name, note in tool.pop("snapshots", []):
+        turn.snapshots.append((name, note))

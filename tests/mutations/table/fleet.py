@@ -1,0 +1,80 @@
+"""Deliberate bugs in what is done to many sessions, in erasing, and in what models and tools answered."""
+
+from tests.mutations.mutation import Mutation
+
+FLEET = "tests/integration/test_fleet.py::"
+ERASURE = "tests/integration/test_erasure.py::"
+MODELS = "tests/integration/test_replay_models.py::"
+
+ROWS = (
+    Mutation(
+        proves="an operation does nothing twice",
+        file="app/pumice/sessions/queries.py",
+        old="SessionRow.created_at <= cast(before, DateTime(True))",
+        new="SessionRow.created_at > cast('-infinity', DateTime(True))",
+        tests=(FLEET + "test_they_are_forked_and_what_was_forked_is_not_forked_again",),
+    ),
+    Mutation(
+        proves="an operation can be stopped",
+        file="app/pumice/sessions/operations.py",
+        old="update operations set status = 'stopped', finished_at = clock_timestamp()",
+        new="update operations set finished_at = clock_timestamp()",
+        tests=(FLEET + "test_an_operation_can_be_stopped",),
+    ),
+    Mutation(
+        proves="an operation outlives its worker",
+        file="app/pumice/sessions/operation_steps.py",
+        old="checked_at < clock_timestamp() - interval '5 seconds'",
+        new="checked_at = '-infinity'",
+        tests=(FLEET + "test_what_a_worker_that_is_killed_began_another_ends_and_nothing_is_done_twice",),
+    ),
+    Mutation(
+        proves="9",
+        file="app/pumice/sessions/operations.py",
+        old="from operations where agent_id = %(agent)s and id = %(id)s::uuid",
+        new="from operations where id = %(id)s::uuid",
+        tests=(FLEET + "test_operations_are_listed_and_each_agent_has_its_own",),
+    ),
+    Mutation(
+        proves="an erasure leaves no trace",
+        file="app/pumice/sessions/erasure.py",
+        old="        reports = transaction.fetch(REPORTS, key)[0].n\n",
+        new="        reports = 1\n",
+        tests=(ERASURE + "test_nothing_stays_and_what_went_is_told",),
+    ),
+    Mutation(
+        proves="an erasure leaves no trace",
+        file="app/pumice/sessions/erasure.py",
+        old="        if row.gone:\n            _remove_tomb(store, agent_id, row.id)\n            continue\n",
+        new="        if row.gone:\n            continue\n",
+        tests=(ERASURE + "test_what_a_deletion_left_for_forks_goes_too",),
+    ),
+    Mutation(
+        proves="11",
+        file="app/pumice/sessions/erasure.py",
+        old="    if others and not forks:",
+        new="    if others and not forks and not found:",
+        tests=(ERASURE + "test_forks_are_named_and_stay_unless_they_are_asked_for",),
+    ),
+    Mutation(
+        proves="quiet forks do nothing outside",
+        file="app/pumice/agents/models.py",
+        old="    if turn.answers is not None and turn.answers.responses is None:",
+        new="    if turn.answers is not None and turn.answers.responses == 0:",
+        tests=(MODELS + "test_a_quiet_fork_asks_no_model",),
+    ),
+    Mutation(
+        proves="replays ask nobody",
+        file="app/pumice/agents/models.py",
+        old="            return _recorded(agent.turn.answers.tool(agent, call_id))\n",
+        new="            _recorded(agent.turn.answers.tool(agent, call_id))\n            agent.turn.recorder = None\n",
+        tests=(MODELS + "test_recorded_answers_come_out_the_same_and_nobody_is_asked",),
+    ),
+    Mutation(
+        proves="replays ask nobody",
+        file="app/pumice/agents/recordings.py",
+        old='    for call in tool.pop("calls", []):',
+        new='    for call in tool.pop("none", []):',
+        tests=(MODELS + "test_recorded_answers_come_out_the_same_and_nobody_is_asked",),
+    ),
+)

@@ -1,0 +1,45 @@
+"""The long work that worker processes bring on beside turns: replays, and operations on many sessions."""
+
+from pumice.messaging.events import Event, Reply
+from pumice.messaging.wakes import Wake
+from pumice.sessions.connections import StoreConnection
+from pumice.sessions.engine import make_engine
+from pumice.sessions.operation_steps import LOCK_WAIT, Did
+from pumice.sessions.operation_steps import step as operate
+from pumice.sessions.replay_steps import Replayed
+from pumice.sessions.replay_steps import step as replay
+from pumice_workers.services import Services
+from pumice_workers.step_loop import StepLoop
+
+
+def long_work(services: Services) -> tuple[StepLoop, ...]:
+    """The loops of a worker process, not started yet."""
+    return _replays(services), _operations(services)
+
+
+def _replays(services: Services) -> StepLoop:
+    agents = {one: Replayed(tuple(spec.cls.replay_ignore)) for one, spec in services.registry.items()}
+
+    def step(store: StoreConnection) -> bool:
+        done = replay(store, agents)
+        if done is not None and done.session_id is not None:
+            services.wakes.wake([Wake("jobs", done.agent_id, done.session_id)])  # where jobs are: chats go first
+        return done is not None
+
+    return StepLoop("replay", StoreConnection(services.settings), step)
+
+
+def _operations(services: Services) -> StepLoop:
+    classes = {agent_id: spec.cls for agent_id, spec in services.registry.items()}
+    engine = make_engine(services.settings)
+    store = StoreConnection(services.settings, lock_wait=LOCK_WAIT)
+
+    def tell(agent_id: str, session_id: str, did: Did) -> None:
+        for one, front_id in did.closed:
+            services.events.publish(*(Event.of(agent_id, session_id, event) for event in one.events()))
+            if front_id is not None:
+                services.events.publish(Reply(front_id, one))
+        if did.wakes:
+            services.wakes.wake([Wake("jobs", agent_id, session_id)])
+
+    return StepLoop("operations", store, lambda connection: operate(connection, engine, classes, tell))
