@@ -162,6 +162,12 @@ class UnknownReplay(Problem):
     status, slug = 404, "unknown-replay"
 
 
+class UnknownCanary(Problem):
+    """The agent has no canary."""
+
+    status, slug = 404, "unknown-canary"
+
+
 class UnknownOperation(Problem):
     """There is no such operation."""
 

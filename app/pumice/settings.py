@@ -13,6 +13,7 @@ from pumice.errors import SettingsError
 
 QUEUES = ("chat", "hooks", "jobs")
 """The Celery queues that wakes travel on."""
+RELEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 PATCHED = ("celery", "flask", "kombu")
 """Libraries of which Pumice replaces something inside, for speed."""
 CENTURY = 36_525 * 86_400
@@ -52,6 +53,13 @@ def _queue_list(names: str) -> str:
         message = f"{unknown[0]!r} is not one of {', '.join(QUEUES)}"
         raise ValueError(message)
     return names
+
+
+def _release_name(name: str) -> str:
+    if name and not RELEASE_NAME.fullmatch(name):
+        message = "must be up to 64 letters, digits, dots, dashes or underscores"
+        raise ValueError(message)
+    return name
 
 
 def _lower(value: object) -> object:
@@ -154,6 +162,9 @@ class Settings(BaseModel):
         1_000, ge=0, le=10_000_000, description="points of a session that are kept: how it stood after so many turns"
     )
     history_days: float = Field(30, gt=0, le=CENTURY / 86_400, description="days that points are kept")
+    release: Annotated[str, AfterValidator(_release_name)] = Field(
+        "", description="of a worker: the canary's release that it is of; empty for the stable ones"
+    )
     code_version: str = Field("", description="what points are marked with: a release or commit; else the agent's code")
     job_catch_up: float = Field(
         3600, ge=0, le=CENTURY, description="how late the latest missed run of a job is made up for"

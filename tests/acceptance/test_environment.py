@@ -28,7 +28,9 @@ class Absent:
             raise ModuleNotFoundError(f"no module {name}", name=name)
 
 # For development, or of an extra; migrations are run, not imported.
-elsewhere = ("pumice.dev", "pumice.testing", "pumice.agents.transcript", "pumice.migrations")
+elsewhere = (
+    "pumice.dev", "pumice.testing", "pumice.agents.recorded_model", "pumice.agents.transcript", "pumice.migrations",
+)
 sys.meta_path.insert(0, Absent)
 for package in (pumice, pumice_workers):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

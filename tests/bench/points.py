@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from pumice.cli.database import upgrade_schema
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.forks import NewFork, fork
 from pumice.sessions.snapshots import NewSnapshot, take
@@ -44,6 +45,7 @@ def main() -> None:
     """Measure, and print a line for each figure."""
     with servers() as found:
         url = found.create_database("bench_points")
+        upgrade_schema(url)
         environ = {"DATABASE_URL": url, "REDIS_URL": found.redis_database(3)}
         with running_stack(environ, AGENTS) as stack:
             client = stack.agent("notebook")

@@ -81,7 +81,7 @@ class Till:
         self.client.post(f"/v1/agents/till/hooks/add?session={session}", json={"amount": 4}).raise_for_status()
 
     def left(self) -> list[dict[str, Any]]:
-        return self.stack.query("select id from sessions where id like '$replay:%%'")
+        return self.stack.query("select id from sessions where id like '$replay%%'")
 
 
 @pytest.fixture
@@ -146,6 +146,32 @@ def test_other_code_differs_in_what_it_changed_alone(till):
         states = report["sessions"][0]["turns"][0]["differences"][1]
         assert (states["recorded"]["total"], states["candidate"]["total"]) == (1, 2)
     assert till.left() == []
+
+
+def test_a_baseline_and_a_candidate_run_on_workers_of_their_releases(till):
+    session = new_session()
+    till.recorded(session)
+    till.stack.shared["worker"].stop()
+    till.write(total="time {self.interaction.id} {self.state.total}", plus="* 2")
+    with till.stack.worker(RELEASE="next"):
+        till.write(total="time {self.interaction.id} {self.state.total}")
+        with till.stack.worker(RELEASE="old"), till.stack.worker():
+            report = till.replayed(sessions=[session], baseline="old", candidate="next")
+            assert (report["status"], report["changed"]) == ("done", 5), report
+            first = {one["what"]: one for one in report["sessions"][0]["turns"][0]["differences"]}
+            assert [state["total"] for state in first["state"].values() if isinstance(state, dict)] == [1, 1, 2]
+            assert first["reply"]["recorded"] == "total 1 1"
+            same = till.replayed(sessions=[session], baseline="old", candidate="old")
+            assert (same["status"], same["changed"]) == ("done", 0), same
+            assert [one["what"] for one in same["sessions"][0]["turns"][0]["differences"]] == ["reply"]
+            done = Commands(till.file.parent, **till.stack.environ).run(
+                "sessions", "replay", "till", session, "--baseline", "old", "--candidate", "next", "--html", "r.html"
+            )
+            assert "(baseline)" in done.stdout, done
+            assert 'class="baseline"' in (till.file.parent / "r.html").read_text()
+    assert till.left() == []
+    answer = till.post(sessions=[session], baseline="none")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "baseline")
 
 
 def test_restores_forks_and_failed_turns_are_replayed(till):

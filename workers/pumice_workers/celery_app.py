@@ -9,6 +9,7 @@ from kombu import Queue
 
 from pumice.logs import set_up_logging
 from pumice.messaging.redis_transport import TRANSPORT_OPTIONS, stop_reading, transport_for
+from pumice.messaging.wakes import queue_of
 from pumice.settings import QUEUES, Settings
 from pumice_workers import prefork
 from pumice_workers.starting import load_agents_or_end
@@ -19,8 +20,8 @@ def make_celery(settings: Settings) -> Celery:
     """The Celery app for these settings."""
     app = Celery("pumice", broker=settings.broker, include=["pumice_workers.tasks"])
     app.conf.update(
-        task_queues=[Queue(name, durable=True) for name in QUEUES],
-        task_default_queue="hooks",
+        task_queues=[Queue(queue_of(name, settings.release), durable=True) for name in QUEUES],
+        task_default_queue=queue_of("hooks", settings.release),
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_serializer="json",

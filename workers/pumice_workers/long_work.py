@@ -1,9 +1,11 @@
 """The long work that worker processes bring on beside turns: replays, and operations on many sessions."""
 
+from pumice.agents.conditions import read_index
 from pumice.messaging.events import Event, Reply
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.engine import make_engine
+from pumice.sessions.indexes import create_indexes
 from pumice.sessions.operation_steps import LOCK_WAIT, Did
 from pumice.sessions.operation_steps import step as operate
 from pumice.sessions.replay_steps import Replayed
@@ -14,7 +16,7 @@ from pumice_workers.step_loop import StepLoop
 
 def long_work(services: Services) -> tuple[StepLoop, ...]:
     """The loops of a worker process, not started yet."""
-    return _replays(services), _operations(services)
+    return _replays(services), _operations(services), _indexes(services), _releases(services)
 
 
 def _replays(services: Services) -> StepLoop:
@@ -27,6 +29,28 @@ def _replays(services: Services) -> StepLoop:
         return done is not None
 
     return StepLoop("replay", StoreConnection(services.settings), step)
+
+
+def _indexes(services: Services) -> StepLoop:
+    left = {
+        agent_id: [read_index(spec.cls.State, field, "indexes") for field in spec.cls.indexes]
+        for agent_id, spec in services.registry.items()
+        if spec.cls.indexes
+    }
+
+    def step(store: StoreConnection) -> bool:
+        """Make the indexes of one agent. Those that another process is making are looked at again."""
+        for agent_id, fields in left.items():
+            if not create_indexes(store, agent_id, fields):
+                del left[agent_id]
+            return True
+        return False
+
+    return StepLoop("indexes", StoreConnection(services.settings), step)
+
+
+def _releases(services: Services) -> StepLoop:
+    return services.releases.loop(StoreConnection(services.settings))
 
 
 def _operations(services: Services) -> StepLoop:

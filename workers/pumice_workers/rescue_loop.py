@@ -95,7 +95,8 @@ class RescueLoop:
                 self._registered_on = self._store.connection if locked else None
                 return
         name = f"{socket.gethostname()}:{os.getpid()}"
-        worker_id = register(self._store, name, holds_lock=holds_lock, agents=self._agents)
+        release = self._settings.release
+        worker_id = register(self._store, name, holds_lock=holds_lock, agents=self._agents, release=release)
         self._registered_on = self._store.connection
         self._runner.worker_id = worker_id
         self.ready.set()

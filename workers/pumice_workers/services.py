@@ -10,6 +10,7 @@ from pumice.settings import Settings
 from pumice_workers.committer import Committer
 from pumice_workers.event_loop import EventLoop
 from pumice_workers.recheck import Recheck
+from pumice_workers.releases import Releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class Services:
     wakes: WakePublisher
     recheck: Recheck
     loop: EventLoop
+    releases: Releases

@@ -11,7 +11,8 @@ from pumice_workers.celery_app import celery, process
 @celery.task(name=RUN_SESSIONS, bind=True, Strategy="pumice_workers.direct_strategy:scheduled")
 def run_sessions(self: Any, keys: list[list[str]]) -> None:
     """Run what is due in these sessions, given as `[agent_id, session_id]`."""
-    process.runtime().run_sessions(keys, (self.request.delivery_info or {}).get("routing_key", "hooks"))
+    queue = (self.request.delivery_info or {}).get("routing_key", "hooks")
+    process.runtime().run_sessions(keys, queue)
 
 
 @celery.task(name=FAN_OUT, Strategy="pumice_workers.direct_strategy:direct")

@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from pumice.agents.releases import STABLE
 from pumice.agents.turn import Outcome, Work
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
-from pumice.messaging.wakes import QUEUE_OF_KIND, Wake
+from pumice.messaging.wakes import QUEUE_OF_KIND, Wake, queue_of
 from pumice.sessions.claim import TRUSTED, Wanted, claim
 from pumice.sessions.leases import announce, release, wake_soon
 from pumice_workers.committer import Finished
@@ -59,7 +60,8 @@ class WakeRunner:
         """
         known = self._services.registry
         limit = max(TURNS_PER_CLAIM // (len(keys) or 1), LEAST_TURNS)
-        wanted = [self._wanted(agent_id, session_id, limit) for agent_id, session_id in keys if agent_id in known]
+        mine = keys if self.group != TRUSTED else self._of_this_release(queue, keys)
+        wanted = [self._wanted(agent_id, session_id, limit) for agent_id, session_id in mine if agent_id in known]
         if not wanted:
             return
         if self.stopping:
@@ -69,6 +71,23 @@ class WakeRunner:
             self._run_once(queue, wanted)
         except StoreAwayError as error:
             self._store_away.begins(error=error, meanwhile="rescue wakes the sessions again")
+
+    def _of_this_release(self, queue: str, keys: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+        """The sessions that this release runs. Those of a canary are passed on to its workers.
+
+        A canary's worker leaves what is not its own any more to rescue, so that two that see different shares for a
+        moment do not pass a session to and fro.
+        """
+        releases = self._services.releases
+        others = [(key, release) for key in keys if (release := releases.of(key[0], key[1])) != releases.own]
+        if not others:
+            return keys
+        if releases.own == STABLE:
+            self._services.wakes.wake(Wake(queue_of(queue, release), key[0], key[1]) for key, release in others)
+        else:
+            self.leave_to_others([(key[0], key[1]) for key, _ in others])
+        elsewhere = {(key[0], key[1]) for key, _ in others}
+        return [key for key in keys if (key[0], key[1]) not in elsewhere]
 
     def _wanted(self, agent_id: str, session_id: str, limit: int) -> Wanted:
         one_by_one = self._services.registry[agent_id].cls.on_busy != "queue"

@@ -13,7 +13,7 @@ from pumice.agents.registry import load_agents
 from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
 from pumice.messaging.redis_transport import leave_unread
-from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher
+from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher, base_queue
 from pumice.messaging.writers import Message
 from pumice.sessions.connections import StoreConnection, StoreConnections
 from pumice.sessions.ticks import Tick, fan_out_page, run_static
@@ -23,6 +23,7 @@ from pumice_workers.control_listener import ControlListener
 from pumice_workers.event_loop import EventLoop
 from pumice_workers.long_work import long_work
 from pumice_workers.recheck import Recheck
+from pumice_workers.releases import Releases
 from pumice_workers.rescue_loop import RescueLoop
 from pumice_workers.scheduler import Scheduler
 from pumice_workers.services import Services
@@ -62,12 +63,20 @@ class WorkerProcess:
         loop = EventLoop(settings.worker_async_limit)
         self.recheck = Recheck(settings, self.wakes.wake)
         self.services = Services(
-            settings, self.registry, stores, self.committer, self.events, self.wakes, self.recheck, loop
+            settings,
+            self.registry,
+            stores,
+            self.committer,
+            self.events,
+            self.wakes,
+            self.recheck,
+            loop,
+            Releases(settings.release),
         )
         self.runner = WakeRunner(self.services)
         if settings.worker_pool != "prefork":
             self.runner.scheduler = scheduler = Scheduler(settings.worker_concurrency, self._run_wake, self._room)
-            leave_unread(lambda queue: scheduler.waiting(queue) > MOST_WAITING)
+            leave_unread(lambda queue: scheduler.waiting(base_queue(queue)) > MOST_WAITING)
         self.watcher = Watcher(self.services, self.runner)
         self.control = ControlListener(self.services, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes, list(self.registry))
@@ -106,6 +115,7 @@ class WorkerProcess:
 
     def run_sessions(self, keys: list[list[str]], queue: str) -> None:
         """Run the sessions of a wake that came in `queue`: on the scheduler's threads or, in a prefork child, here."""
+        queue = base_queue(queue)
         if self.runner.scheduler is None:
             self._run_wake(queue, keys)
         else:

@@ -25,6 +25,7 @@ class Agent:
     on_busy: what a chat does while another is waiting or running: "queue", "reject", "interrupt", "latest", "merge".
     require_session_token: whether a public key reaches only sessions that a signed session token names.
     roles: what roles the messages of a public key may have; a secret key's may have any.
+    indexes: fields that conditions on sessions often ask of, as `"state.plan"` or `"metadata.region"`.
     replay_ignore: what replays do not compare, as `"usage"` or `"state.updated_at"`; `*` stands for any key.
     middleware: what stands around each turn; see `pumice.agents.middleware`.
     """
@@ -42,6 +43,7 @@ class Agent:
     on_busy: ClassVar[Literal["queue", "reject", "interrupt", "latest", "merge"]] = "queue"
     require_session_token: ClassVar[bool] = False
     roles: ClassVar[AbstractSet[str]] = frozenset({"user"})
+    indexes: ClassVar[Sequence[str]] = ()
     replay_ignore: ClassVar[Sequence[str]] = ()
     middleware: ClassVar[Sequence[Middleware]] = ()
 

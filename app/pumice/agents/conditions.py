@@ -16,11 +16,14 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Union, get_args, get_origin
+from decimal import Decimal
+from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pumice.agents.json_text import dumps
+from pumice.agents.releases import Share
 from pumice.errors import InvalidField
 
 OPERATORS = ("eq", "ne", "in", "gt", "gte", "lt", "lte", "exists")
@@ -60,9 +63,10 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that was checked: all of its tests must hold."""
+    """A condition that was checked: all of its tests must hold. share: only those of a canary's share."""
 
     tests: tuple[Test, ...]
+    share: Share | None = None
 
     @property
     def looks_at_state(self) -> bool:
@@ -81,6 +85,36 @@ def read_condition(state: type[BaseModel], given: Any, name: str = "where") -> C
         raise InvalidField(name, f"must not have more than {MOST_FIELDS} fields")
     tests = [test for field, wanted in given.items() for test in _tests(state, str(field), wanted, name)]
     return Condition(tuple(tests))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedField:
+    """A field that an agent has indexed: in what, under which names, and whether it is a number."""
+
+    name: str
+    root: str
+    path: tuple[str, ...]
+    is_number: bool
+
+
+def read_index(state: type[BaseModel], field: str, where: str) -> IndexedField:
+    """Check a field of `indexes`. Raises `InvalidField`, at the place `where`."""
+    root, path, kind = _resolve(state, field, where)
+    if root == "session":
+        raise InvalidField(where, f"{field} is indexed or small already; name fields of the state or the metadata")
+    if isinstance(kind, type) and issubclass(kind, date):
+        raise InvalidField(where, f"{field} is a time, which can't be indexed; store it as a number of seconds")
+    is_number = kind in {int, float}
+    if not is_number and kind is not ANY and not _is_text(kind):
+        raise InvalidField(where, f"{field} must be a text, a number or a bool")
+    return IndexedField(field, root, path, is_number)
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether values of the type are told as a JSON text, or as true or false."""
+    if get_origin(kind) is Literal:
+        return all(isinstance(one, str | bool) for one in get_args(kind))
+    return isinstance(kind, type) and issubclass(kind, str | bool | Decimal | UUID)
 
 
 def _tests(state: type[BaseModel], field: str, wanted: Any, name: str) -> Iterable[Test]:

@@ -1,11 +1,12 @@
 """Operations on many sessions: what may be asked for, checked before anything is done."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pumice.agents.conditions import Condition, read_condition
 from pumice.agents.names import checked_session_id, checked_snapshot_name
+from pumice.agents.releases import Share, checked_percent, checked_release
 from pumice.errors import InvalidField
 
 LONGEST_NOTE = 4_096
@@ -26,7 +27,8 @@ class NewOperation:
 def read_operation(cls: type[Any], body: Mapping[str, Any]) -> NewOperation:
     """Check what is asked of an agent's class. Raises `InvalidField`, naming the field.
 
-    `{"action": "snapshot", "where": {…}, "name", "note"?}`, and so on; see `ACTIONS`.
+    `{"action": "snapshot", "where": {…}, "name", "note"?}`, and so on; see `ACTIONS`. `canary` picks only the sessions
+    of a canary's share, of those for which the condition holds.
     """
     action = body.get("action")
     if not isinstance(action, str) or action not in ACTIONS:
@@ -35,10 +37,22 @@ def read_operation(cls: type[Any], body: Mapping[str, Any]) -> NewOperation:
         raise InvalidField("where", "is required; {} picks all sessions")
     known = ACTIONS[action]
     for name in body:
-        if name not in {"action", "where", *known}:
+        if name not in {"action", "where", "canary", *known}:
             raise InvalidField(name, f"is not known of {action}; known are {', '.join(('where', *known))}")
     options = {name: check(body.get(name), name) for name, check in known.items()}
-    return NewOperation(action, body["where"], read_condition(cls.State, body["where"]), options)
+    condition = read_condition(cls.State, body["where"])
+    if (canary := body.get("canary")) is not None:
+        condition, options["canary"] = replace(condition, share=read_share(canary)), canary
+    return NewOperation(action, body["where"], condition, options)
+
+
+def read_share(given: Any) -> Share:
+    """Check `{"release", "percent"}`, a canary's share. Raises `InvalidField`."""
+    if not isinstance(given, Mapping) or set(given) != {"release", "percent"}:
+        raise InvalidField("canary", 'must be an object with "release" and "percent"')
+    return Share(
+        checked_release(given["release"], "canary.release"), checked_percent(given["percent"], "canary.percent")
+    )
 
 
 def checked_at(value: Any, name: str) -> str | None:

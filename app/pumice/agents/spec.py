@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,16 +10,15 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, croniter
-from pydantic import BaseModel
 
 from pumice.agents.agent import Agent
+from pumice.agents.class_checks import check_class
 from pumice.agents.declare import HandlerMark, HookMark, JobMark, Policy, ToolMark, marks_of
-from pumice.agents.messages import ROLES
 from pumice.agents.middleware import Middleware
 from pumice.agents.names import HOOK_NAME
 from pumice.agents.selectors import Selector, as_selector
-from pumice.agents.state_text import read_back, tells_all, write_state
-from pumice.errors import DeclarationError, SerializationError
+from pumice.agents.state_text import tells_all
+from pumice.errors import DeclarationError
 
 CHAT_POLICY = Policy(timeout=120)
 HOOK_POLICY = Policy(timeout=30)
@@ -30,7 +28,6 @@ TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LONGEST = 86_400 * 30
 """Most seconds that a policy may name."""
 MOST_RETRIES = 1_000
-ON_BUSY = ("queue", "reject", "interrupt", "latest", "merge")
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,9 @@ class AgentSpec:
 
 def describe(cls: type[Agent]) -> AgentSpec:
     """The spec of an agent class, under its own name as id. Raises `DeclarationError`."""
-    _check_class(cls)
+    if cls.__init__ is not Agent.__init__:
+        _check_signature(cls.__init__, static=False, arguments=0, where=f"{cls.__name__}.__init__")
+    check_class(cls)
     hooks: dict[str, Hook] = {}
     jobs: dict[str, Job] = {}
     tools: dict[str, str] = {}
@@ -241,38 +240,3 @@ def _check_signature(function: Callable[..., Any], *, static: bool, arguments: i
     except TypeError:
         wanted = ([] if static else ["self"]) + ["request"] * arguments
         raise DeclarationError(where, f"must take ({', '.join(wanted)})") from None
-
-
-def _check_class(cls: type[Agent]) -> None:
-    if cls.__init__ is not Agent.__init__:
-        _check_signature(cls.__init__, static=False, arguments=0, where=f"{cls.__name__}.__init__")
-    where = f"{cls.__name__}.State"
-    if not (isinstance(cls.State, type) and issubclass(cls.State, BaseModel)):
-        raise DeclarationError(where, "must be a pydantic model")
-    try:
-        state = cls.State()
-    except Exception as error:
-        raise DeclarationError(where, f"every field needs a default: {error}") from None
-    try:
-        read_back(state, write_state(state, cls.State))
-        cls.State.model_json_schema(mode="serialization")
-    except SerializationError as error:
-        raise DeclarationError(where, f"can't be stored as JSON: {error.field}: {error.why}") from None
-    except Exception as error:
-        raise DeclarationError(where, f"can't be stored as JSON: {error}") from None
-    if not isinstance(inspect.getattr_static(cls, "redact"), classmethod | staticmethod):
-        raise DeclarationError(f"{cls.__name__}.redact", "must be a @classmethod that takes (cls, document)")
-    if isinstance(cls.middleware, str) or not all(callable(one) for one in cls.middleware):
-        raise DeclarationError(f"{cls.__name__}.middleware", "must be a list of callables that take the turn")
-    if isinstance(cls.state_version, bool) or not isinstance(cls.state_version, int) or cls.state_version < 1:
-        raise DeclarationError(f"{cls.__name__}.state_version", "must be a whole number, 1 or more")
-    if cls.on_busy not in ON_BUSY:
-        raise DeclarationError(f"{cls.__name__}.on_busy", f"must be one of {', '.join(ON_BUSY)}, not {cls.on_busy!r}")
-    if not isinstance(cls.roles, AbstractSet) or not cls.roles or not cls.roles <= set(ROLES):
-        raise DeclarationError(
-            f"{cls.__name__}.roles", f"must be a set of some of {', '.join(ROLES)}, not {cls.roles!r}"
-        )
-    if isinstance(cls.history, bool) or not isinstance(cls.history, int) or cls.history < 0:
-        raise DeclarationError(f"{cls.__name__}.history", "must be a number of messages, 0 or more")
-    if cls.model is not None and (not isinstance(cls.model, str) or ":" not in cls.model):
-        raise DeclarationError(f"{cls.__name__}.model", f"must look like 'openai:gpt-5-mini', not {cls.model!r}")

@@ -3,6 +3,7 @@
 import click
 
 from pumice.cli.agents import agents, jobs
+from pumice.cli.canary import canary
 from pumice.cli.chat import chat
 from pumice.cli.check import check
 from pumice.cli.database import db
@@ -28,7 +29,7 @@ def pumice() -> None:
 for command in (
     *(new, dev, web, worker, beat),
     *(check, health, settings, db, keys),
-    *(agents, jobs, sessions, fleet, failures, chat, shell),
+    *(agents, jobs, sessions, fleet, canary, failures, chat, shell),
 ):
     pumice.add_command(command)
 

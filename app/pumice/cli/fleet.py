@@ -109,7 +109,7 @@ def list_(agent: str, limit: int, data_dir: Path, *, as_json: bool) -> None:
 @instance_option
 def follow(agent: str, operation: str, data_dir: Path, *, as_json: bool) -> None:
     """Wait for the end of an operation, and show what came out."""
-    _follow(agent, operation, data_dir, as_json=as_json)
+    _end(follow_operation(agent, operation, data_dir, as_json=as_json))
 
 
 @fleet.command()
@@ -160,11 +160,11 @@ def _run(  # noqa: PLR0913 (what `picking` gives)
         click.confirm(f"{action} {matched} sessions of {clean(agent)}?", abort=True, err=True)
     with open_store(data_dir) as store:
         operation = operations.start(store, agent, new, matched)
-    _follow(agent, operation, data_dir, as_json=as_json)
+    _end(follow_operation(agent, operation, data_dir, as_json=as_json))
 
 
-def _follow(agent: str, operation: str, data_dir: Path, *, as_json: bool) -> None:
-    """Show a bar until it has ended. Ends with status 1 when it could not be done to all."""
+def follow_operation(agent: str, operation: str, data_dir: Path, *, as_json: bool = False) -> dict[str, Any]:
+    """Show a bar until an operation has ended, then what came out. Returns the operation."""
     from pumice.sessions.operations import read
 
     with open_store(data_dir) as store:
@@ -180,6 +180,11 @@ def _follow(agent: str, operation: str, data_dir: Path, *, as_json: bool) -> Non
                 time.sleep(INTERVAL)
                 found = read(store, agent, operation)
     _print(found, as_json=as_json)
+    return found
+
+
+def _end(found: dict[str, Any]) -> None:
+    """End with status 1 when it could not be done to all."""
     if found["failed"] or found["status"] == "failed":
         sys.exit(FAILED)
 

@@ -52,11 +52,14 @@ def beat(honcho_process: str) -> None:
 
 def worker_arguments(settings: Settings) -> list[str]:
     """Celery's arguments for a worker. Gossip, mingling and heartbeats serve what Pumice doesn't use."""
+    from pumice.messaging.wakes import queue_of
+
+    queues = [queue_of(name, settings.release) for name in settings.worker_queues.split(",")]
     return [
         *("-A", "pumice_workers.celery_app", "--quiet", "worker"),
         f"--pool={settings.worker_pool}",
         f"--concurrency={settings.worker_concurrency}",
-        f"--queues={settings.worker_queues}",
+        f"--queues={','.join(queues)}",
         f"--loglevel={settings.log_level}",
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]

@@ -43,6 +43,8 @@ class NotReplayed(Failed):
     show_default=True,
     help="What answers for an agent's model and tools: what was recorded, or they themselves.",
 )
+@click.option("--baseline", help="Run it on this release's workers too, and compare with that.")
+@click.option("--candidate", help="Run it on this release's workers, instead of the stable ones.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file as a page."
 )
@@ -56,6 +58,8 @@ def replay(  # noqa: PLR0913, PLR0917
     sample: int | None,
     after: str | None,
     model: str,
+    baseline: str | None,
+    candidate: str | None,
     data_dir: Path,
     *,
     html: Path | None,
@@ -75,7 +79,8 @@ def replay(  # noqa: PLR0913, PLR0917
         raise NotReplayed("pumice: name the sessions to replay, or say --where or --sample N.")
     with open_store(data_dir) as store:
         try:
-            started = replays.start(store, agent, replays.NewReplay(sessions, sample, after, model))
+            new = replays.NewReplay(sessions, sample, after, model, baseline, candidate)
+            started = replays.start(store, agent, new)
         except PumiceError as error:
             raise NotReplayed(f"pumice: {one_line(error)}") from None
         report = _followed(store, agent, started)
@@ -131,6 +136,8 @@ def _print(report: dict[str, Any]) -> None:
             for difference in turn["differences"]:
                 click.echo(f"    {difference['what']}")
                 click.secho(f"    - {_text(difference['recorded'])}", fg="red")
+                if "baseline" in difference:
+                    click.echo(f"    = {_text(difference['baseline'])}  (baseline)")
                 click.secho(f"    + {_text(difference['candidate'])}", fg="green")
     click.echo(f"{report['turns']} turns, {report['changed']} changed")
 

@@ -9,6 +9,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { font-size: 1.1rem; margin-top: 2rem; } summary { cursor: pointer; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: .3rem .6rem; }
+.baseline { background: #eef; }
 .recorded { background: #fde8e8; } .candidate { background: #e6f6e6; } .error { color: #b00; }
 """
 
@@ -40,7 +41,8 @@ def _turn(turn: dict[str, Any]) -> str:
 
 def _difference(one: dict[str, Any]) -> str:
     recorded, candidate = (escape(to_text(one[side])) for side in ("recorded", "candidate"))
+    baseline = f'<pre class="baseline">= {escape(to_text(one["baseline"]))}</pre>' if "baseline" in one else ""
     return (
-        f'<p>{escape(one["what"])}</p><pre class="recorded">- {recorded}</pre>'
+        f'<p>{escape(one["what"])}</p><pre class="recorded">- {recorded}</pre>{baseline}'
         f'<pre class="candidate">+ {candidate}</pre>'
     )

@@ -30,6 +30,16 @@ CHAT_MESSAGES = 16
 log = get_logger("pumice.wakes")
 
 
+def queue_of(queue: str, release: str) -> str:
+    """The queue of a release's workers: the stable ones have the plain names."""
+    return f"{queue}.{release}" if release else queue
+
+
+def base_queue(name: str) -> str:
+    """The plain name of a release's queue."""
+    return name.partition(".")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Wake:
     """A session with due work, and the queue its worker listens on. `alone` keeps others out of its message."""
@@ -47,7 +57,7 @@ class Wake:
     @property
     def urgent(self) -> bool:
         """Whether somebody may be waiting for it."""
-        return self.alone or self.queue == "chat"
+        return self.alone or base_queue(self.queue) == "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ def _messages(batch: list[Wake | TaskMessage], size: int) -> list[Message]:
         else:
             together.setdefault(one.queue, []).append([one.agent_id, one.session_id])
     for queue, keys in together.items():
-        most = min(size, max(1, len(keys) // CHAT_MESSAGES)) if queue == "chat" else size
+        most = min(size, max(1, len(keys) // CHAT_MESSAGES)) if base_queue(queue) == "chat" else size
         messages += [(queue, RUN_SESSIONS, [keys[start : start + most]]) for start in range(0, len(keys), most)]
     messages += [(one.queue, one.task, one.arguments) for one in batch if isinstance(one, TaskMessage)]
     return messages

@@ -291,6 +291,18 @@ class WorkerRow(Base):
     seen_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     suspected_at: Mapped[datetime | None] = mapped_column(Time)
     agents: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    release: Mapped[str] = mapped_column(Text, server_default="")
+
+
+class CanaryRow(Base):
+    """A share, in parts of 10,000, of an agent's sessions that workers of another release run."""
+
+    __tablename__ = "canaries"
+
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    release: Mapped[str] = mapped_column(Text)
+    share: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
 
 
 class BeatRow(Base):
@@ -325,7 +337,10 @@ class ReplayRow(Base):
 
 
 class ReplaySessionRow(Base):
-    """One session of a replay, whose points after `start`, up to `until`, run again; `position` is how far it came."""
+    """One session of a replay, whose points after `start`, up to `until`, run again; `position` is how far it came.
+
+    It runs in one lane after the other: `baseline`, if there is one, whose turns are kept, then `candidate`.
+    """
 
     __tablename__ = "replay_sessions"
     __table_args__ = (
@@ -340,6 +355,8 @@ class ReplaySessionRow(Base):
     start: Mapped[int | None] = mapped_column(BigInteger)
     position: Mapped[int | None] = mapped_column(BigInteger)
     until: Mapped[int | None] = mapped_column(BigInteger)
+    lane: Mapped[str] = mapped_column(Text, server_default="candidate")
+    baseline: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     turns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     error: Mapped[str | None] = mapped_column(Text)
     checked_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)

@@ -33,7 +33,8 @@ class _Locked(NamedTuple):
 
 REGISTER = Statement(
     "register_worker",
-    "insert into workers (name, holds_lock, agents) values (%(name)s, %(lock)s, %(agents)s::text[]) returning id",
+    "insert into workers (name, holds_lock, agents, release) "
+    "values (%(name)s, %(lock)s, %(agents)s::text[], %(release)s) returning id",
     _Id,
 )
 """A new worker process."""
@@ -73,13 +74,13 @@ update interactions i set wake_at = now() from far f where i.id = f.id
 """Makes the work of these agents due for rescue that was put off because nobody served them."""
 
 
-def register(store: StoreConnection, name: str, *, holds_lock: bool, agents: Sequence[str]) -> int:
-    """Note a new worker process and the agents it serves, and take its lock. Returns its id.
+def register(store: StoreConnection, name: str, *, holds_lock: bool, agents: Sequence[str], release: str = "") -> int:
+    """Note a new worker process, its release and the agents it serves, and take its lock. Returns its id.
 
     Raises `StoreAwayError`.
     """
     with store.transaction() as transaction:
-        worker = {"name": name, "lock": holds_lock, "agents": list(agents)}
+        worker = {"name": name, "lock": holds_lock, "agents": list(agents), "release": release}
         worker_id = transaction.fetch(REGISTER, worker)[0].id
         if holds_lock:
             transaction.fetch(LOCK, (WORKER_LOCKS, worker_id))

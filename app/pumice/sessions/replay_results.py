@@ -68,6 +68,30 @@ def compared_turns(
     return f"[{','.join(found)}]"
 
 
+def beside_baseline(baseline: str, candidate: str) -> str:
+    """What came out on the new code beside what did on the old one, both as JSON. Returns JSON.
+
+    A turn has changed if the two differ: what differs from the recording in the same way on both, such as the time of
+    day, is not the new code's doing.
+    """
+    before = {turn["interactionId"]: turn for turn in from_text(baseline)}
+    turns = from_text(candidate)
+    for turn in turns:
+        was = before.get(turn["interactionId"])
+        if was is None:
+            continue
+        old, new = ({one["what"]: one for one in each["differences"]} for each in (was, turn))
+        found = []
+        for what in [*new, *(one for one in old if one not in new)]:
+            recorded = (new.get(what) or old[what])["recorded"]
+            sides = [lane[what]["candidate"] if what in lane else recorded for lane in (old, new)]
+            found.append({"what": what, "recorded": recorded, "baseline": sides[0], "candidate": sides[1]})
+        turn["differences"] = found
+        turn["changed"] = any(to_text(one["baseline"]) != to_text(one["candidate"]) for one in found)
+        turn["seconds"]["baseline"] = was["seconds"]["candidate"]
+    return to_text(turns)
+
+
 def _compared(
     transaction: Transaction, key: tuple[str, str], fork: str, row: _Turn, ignored: Sequence[str]
 ) -> dict[str, Any]:

@@ -14,17 +14,20 @@ import psycopg
 
 from pumice.agents.names import UUID_FORM
 from pumice.agents.recordings import LIVE
+from pumice.agents.releases import REPLAY_AT, STABLE, STABLE_NAME
 from pumice.errors import Problem, UnknownSession
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.deletion import delete_session
 from pumice.sessions.forks import FORK_PREFIX, NewFork, fork_point
 from pumice.sessions.keyframes import hold
 from pumice.sessions.points import resolve
-from pumice.sessions.replay_results import compared_turns
+from pumice.sessions.replay_results import beside_baseline, compared_turns
 from pumice.sessions.restoring import restore
 from pumice.sessions.snapshots import read as read_snapshot
 from pumice.sessions.statements import NoRow, Statement
 
+BASELINE = "baseline"
+"""The lane that runs on the old code."""
 REPLAY_PREFIX = "$replay:"
 """Begins the ids of the sessions in which replays run."""
 AT_ONCE = 4
@@ -44,6 +47,16 @@ class _Open(NamedTuple):
     until: int | None
     after: str | None
     model: str
+    old_release: str | None
+    new_release: str | None
+    lane: str
+    baseline: str | None
+
+    @property
+    def release(self) -> str:
+        """The release whose workers run this lane."""
+        named = self.old_release if self.lane == BASELINE else self.new_release
+        return STABLE if named in {None, STABLE_NAME} else named or STABLE
 
 
 class _Point(NamedTuple):
@@ -66,7 +79,9 @@ TAKE = Statement(
     "take_replay_session",
     """
 select s.replay_id::text as replay, s.number, s.agent_id, s.session_id, s.status, s.start, s.position, s.until,
-  r.request ->> 'from' as after, r.request ->> 'model' as model
+  r.request ->> 'from' as after, r.request ->> 'model' as model,
+  r.request ->> 'baseline' as old_release, r.request ->> 'candidate' as new_release, s.lane,
+  s.baseline::text as baseline
 from replay_sessions s join replays r on r.id = s.replay_id
 where s.status in ('queued', 'running') and s.agent_id = any(%(agents)s)
   and (s.status = 'running' or (select count(*) from replay_sessions o where o.status = 'running') < %(at_once)s)
@@ -86,6 +101,17 @@ where replay_id = %(replay)s::uuid and number = %(number)s
     NoRow,
 )
 """Notes how far a session's replay came."""
+
+NEXT_LANE = Statement(
+    "begin_candidate_lane",
+    """
+update replay_sessions set lane = 'candidate', status = 'queued', start = null, position = null,
+  baseline = %(turns)s::json, checked_at = clock_timestamp()
+where replay_id = %(replay)s::uuid and number = %(number)s
+""",
+    NoRow,
+)
+"""Keeps what came out on the old code, and has the session run on the new one."""
 
 END = Statement(
     "end_replay_session",
@@ -194,7 +220,8 @@ def step(store: StoreConnection, agents: Mapping[str, Replayed]) -> Step | None:
 
 def fork_id(one: _Open) -> str:
     """The id of the session in which a session is replayed."""
-    return f"{REPLAY_PREFIX}{one.replay}:{one.number}"
+    prefix = f"{REPLAY_AT}{one.release}:" if one.release else REPLAY_PREFIX
+    return f"{prefix}{one.replay}:{one.number}{'b' if one.lane == BASELINE else ''}"
 
 
 def _begin(transaction: Transaction, one: _Open) -> str | None:
@@ -203,7 +230,7 @@ def _begin(transaction: Transaction, one: _Open) -> str | None:
     life = transaction.fetch(LIFE, {"agent": one.agent_id, "session": one.session_id})
     if not life:
         raise UnknownSession(f"The session {one.session_id!r} was deleted before it was replayed.")
-    until = life[0].version
+    until = life[0].version if one.until is None else one.until
     if one.after is not None:
         start = _fork(transaction, one, one.after)
     else:
@@ -242,7 +269,10 @@ def _go_on(store: StoreConnection, transaction: Transaction, one: _Open, agents:
         agents[one.agent_id].ignored,
     )  # fmt: skip
     _remove(store, one)
-    _end(transaction, one, "done", turns, None)
+    if one.lane == BASELINE:
+        transaction.fetch(NEXT_LANE, {"replay": one.replay, "number": one.number, "turns": turns})
+        return None
+    _end(transaction, one, "done", turns if one.baseline is None else beside_baseline(one.baseline, turns), None)
     return None
 
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from pumice.agents.context import new_id
 from pumice.agents.json_text import dumps
 from pumice.agents.names import UUID_FORM
-from pumice.errors import UnknownReplay, UnknownSession
+from pumice.agents.releases import STABLE_NAME
+from pumice.errors import InvalidField, UnknownReplay, UnknownSession
+from pumice.sessions.canaries import has_workers
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.points import resolve
 from pumice.sessions.statements import NoRow, Statement
@@ -63,8 +65,9 @@ INSERT = Statement(
 INSERT_SESSIONS = Statement(
     "insert_replay_sessions",
     """
-insert into replay_sessions (replay_id, number, agent_id, session_id)
-select %(id)s::uuid, s.number, %(agent)s, s.id from unnest(%(sessions)s::text[]) with ordinality as s(id, number)
+insert into replay_sessions (replay_id, number, agent_id, session_id, lane)
+select %(id)s::uuid, s.number, %(agent)s, s.id, %(lane)s
+from unnest(%(sessions)s::text[]) with ordinality as s(id, number)
 """,
     NoRow,
 )
@@ -100,28 +103,37 @@ where agent_id = %(agent)s and id < %(before)s::uuid order by id desc limit %(li
 
 @dataclass(frozen=True, slots=True)
 class NewReplay:
-    """What to replay: these sessions, or a sample of them, or of all when none is named; after a point, if one is."""
+    """What to replay: these sessions, or a sample of them, or of all when none is named; after a point, if one is.
+
+    candidate, baseline: the releases whose workers run it, and run it beside; without the first, the stable ones.
+    """
 
     sessions: tuple[str, ...] = ()
     sample: int | None = None
     after: str | None = None
     model: str = "recorded"
+    baseline: str | None = None
+    candidate: str | None = None
 
 
 def start(store: StoreConnection, agent_id: str, new: NewReplay) -> str:
     """Have sessions replayed. Returns the replay's id.
 
-    Raises `UnknownSession`, `UnknownPoint`, `PrunedPoint`, `StoreAwayError`; then nothing was started.
+    Raises `UnknownSession`, `UnknownPoint`, `PrunedPoint`, `StoreAwayError`, and `InvalidField` for a release that has
+    no workers; then nothing was started.
     """
     replay = new_id()
     with store.transaction() as transaction:
+        _check_releases(transaction, new)
+        lane = "candidate" if new.baseline is None else "baseline"
         chosen = _chosen(transaction, agent_id, new, replay)
         for session_id in chosen:
             _check(transaction, agent_id, session_id, new.after)
         request = {"sessions": list(new.sessions), "sample": new.sample, "from": new.after, "model": new.model}
+        request |= {"baseline": new.baseline, "candidate": new.candidate}
         transaction.fetch(FORGET, {"agent": agent_id, "days": KEPT_DAYS})
         transaction.fetch(INSERT, {"id": replay, "agent": agent_id, "request": dumps(request).decode()})
-        transaction.fetch(INSERT_SESSIONS, {"id": replay, "agent": agent_id, "sessions": chosen})
+        transaction.fetch(INSERT_SESSIONS, {"id": replay, "agent": agent_id, "sessions": chosen, "lane": lane})
     return replay
 
 
@@ -167,6 +179,12 @@ def _check(transaction: Transaction, agent_id: str, session_id: str, after: str 
         resolve(transaction, agent_id, session_id, after, read=False)
     except UnknownSession:
         raise UnknownSession(f"There is no session {session_id!r}; nothing was started.") from None
+
+
+def _check_releases(transaction: Transaction, new: NewReplay) -> None:
+    for field, release in (("baseline", new.baseline), ("candidate", new.candidate)):
+        if release not in {None, STABLE_NAME} and not has_workers(transaction, release or ""):
+            raise InvalidField(field, f"no worker of a release {release!r} is there: set RELEASE for some")
 
 
 def _status(rows: list[_Session]) -> str:

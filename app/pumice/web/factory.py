@@ -3,6 +3,7 @@
 from flask import Flask
 
 from pumice.settings import Settings
+from pumice.web.api.canary_routes import canary_blueprint
 from pumice.web.api.control import control_blueprint
 from pumice.web.api.deletion import deletion_blueprint
 from pumice.web.api.diff_routes import diff_blueprint
@@ -41,6 +42,7 @@ BLUEPRINTS = (
     diff_blueprint,
     replay_blueprint,
     fleet_blueprint,
+    canary_blueprint,
     health_blueprint,
     openapi_blueprint,
 )

@@ -47,5 +47,34 @@ FLEET: dict[str, dict[str, Operation]] = {
             tag="history",
         ),
     },
+    "/v1/agents/{agent}/canary": {
+        "put": Operation(
+            "startCanary",
+            "Have workers of a release run a share of the sessions, instead of any other canary",
+            ("agent",),
+            json_body("NewCanary"),
+            answer("Canary", "The canary"),
+            WRITING,
+            tag="history",
+        ),
+        "get": Operation(
+            "readCanary",
+            "Read the agent's canary",
+            ("agent",),
+            None,
+            answer("Canary", "The canary"),
+            MANAGING,
+            tag="history",
+        ),
+        "delete": Operation(
+            "stopCanary",
+            "Have the stable workers run all sessions again",
+            ("agent",),
+            None,
+            {"204": {"description": "Stopped"}},
+            MANAGING,
+            tag="history",
+        ),
+    },
 }
 """Paths, methods, and what each does."""

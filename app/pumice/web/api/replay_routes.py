@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from pumice.agents.names import UUID_FORM
+from pumice.agents.releases import checked_release
 from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField
 from pumice.sessions import queries, replays
@@ -54,14 +55,17 @@ def replay_blueprint(front: Front) -> Blueprint:
 def _wanted(front: Front, spec: AgentSpec, body: dict[str, Any]) -> replays.NewReplay:
     """What a body asks for. Raises `InvalidField`."""
     for name in body:
-        if name not in {"sessions", "where", "sample", "from", "model"}:
+        if name not in {"sessions", "where", "sample", "from", "model", "baseline", "candidate"}:
             raise InvalidField(name, "is not known here; name the sessions, or give a condition or a sample's size")
     sessions, sample = _sessions(body), _sample(body)
     if body.get("where") is not None:
         if sessions:
             raise InvalidField("where", "can't stand beside sessions")
         sessions, sample = _picked(front, spec, body["where"], sample), None
-    new = replays.NewReplay(sessions, sample, _after(body), body.get("model", "recorded"))
+    new = replays.NewReplay(
+        sessions, sample, _after(body), body.get("model", "recorded"), _release(body, "baseline"),
+        _release(body, "candidate"),
+    )  # fmt: skip
     if new.model not in {"recorded", "live"}:
         raise InvalidField("model", 'must be "recorded" or "live"')
     if not new.sessions and new.sample is None:
@@ -94,6 +98,10 @@ def _sample(body: dict[str, Any]) -> int | None:
     if not isinstance(given, int) or isinstance(given, bool) or not 0 < given <= MOST:
         raise InvalidField("sample", f"must be a whole number from 1 to {MOST}")
     return given
+
+
+def _release(body: dict[str, Any], name: str) -> str | None:
+    return None if body.get(name) is None else checked_release(body[name], name)
 
 
 def _after(body: dict[str, Any]) -> str | None:

@@ -8,6 +8,9 @@ _FLAG: Schema = or_null({"type": "boolean"})
 _REQUEST: Schema = {
     "action": {"enum": list(ACTIONS)},
     "where": {"type": "object", "description": "The condition; {} picks all sessions"},
+    "canary": or_null(
+        object_of("Only the sessions of a canary's share", {"release": TEXT, "percent": {"type": "number"}})
+    ),
     "dryRun": {**_FLAG, "description": "Only count the sessions"},
     "name": {"type": "string", "description": "snapshot: its name", "minLength": 1},
     "note": {**or_null({"type": "string", "maxLength": LONGEST_NOTE}), "description": "snapshot: what it is for"},
@@ -40,6 +43,13 @@ FLEET_SCHEMAS: dict[str, Schema] = {
             "createdAt": TEXT,
             "finishedAt": or_null(TEXT),
         },
+    ),
+    "NewCanary": object_of(
+        "A share of an agent's sessions for a release", {"release": TEXT, "percent": {"type": "number"}}
+    ),
+    "Canary": object_of(
+        "A canary, and how many workers of its release are there",
+        {"release": TEXT, "percent": {"type": "number"}, "workers": COUNT, "createdAt": TEXT},
     ),
     "OperationPage": page_of("operations", "SessionOperation"),
 }

@@ -7,10 +7,14 @@ _REQUEST: Schema = {
     "where": {**or_null({"type": "object"}), "description": "Sessions for which this condition holds, up to 1,000"},
     "sample": or_null({"type": "integer", "minimum": 1, "maximum": 1000}),
     "from": {**or_null({"type": "string", "minLength": 1}), "description": "Only what came after this point"},
+    "baseline": {**or_null(TEXT), "description": "A release whose workers run it too, to compare with; or stable"},
+    "candidate": {**or_null(TEXT), "description": "The release whose workers run it; without it, the stable ones"},
     "model": {"enum": ["recorded", "live"], "default": "recorded"},
 }
 _DIFFERENCE = object_of(
-    "What came out differently", {"what": TEXT, "recorded": {"description": "As it was"}, "candidate": {}}
+    "What came out differently",
+    {"what": TEXT, "recorded": {"description": "As it was"}, "candidate": {}, "baseline": {}},
+    ("what", "recorded", "candidate"),
 )
 _TURN = object_of(
     "A turn that ran again",
