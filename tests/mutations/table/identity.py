@@ -145,8 +145,8 @@ ROWS = (
     Mutation(
         proves="cells: a queue's limit",
         file="app/pumice/web/http/limits.py",
-        old="            return share is None or share.allowed == 0",
-        new="            return share is None or share.allowed < 0",
+        old="            return self._share_of(self._limit) == 0 or (share is not None and share.allowed == 0)",
+        new="            return False",
         tests=(f"{LIMITS}test_two_fronts_at_the_same_moment_take_no_more_than_the_limit",),
     ),
 )

@@ -163,7 +163,7 @@ class _Queues:
         """Whether nothing can be accepted into this queue without counting it."""
         with self._lock:
             share = self._shares.get(key)
-            return share is None or share.allowed == 0
+            return self._share_of(self._limit) == 0 or (share is not None and share.allowed == 0)
 
     def _take(self, key: Hashable) -> bool:
         now = time.monotonic()
