@@ -150,18 +150,23 @@ def test_they_are_deleted(ledger, region):
 
 def test_states_of_the_version_before_are_migrated_and_what_does_not_fit_stays(stack, ledger, region):
     old, broken, new = names(ledger, region)
-    for session, state in ((old, {"parts": [1, 2], "mark": region}), (broken, {"parts": "x", "mark": region})):
+    exits = f"{region}-00"  # comes before the others
+    ledger.reply("5", exits)
+    states = {old: {"parts": [1, 2], "mark": region}, broken: {"parts": "x", "mark": region}, exits: {"parts": "exit"}}
+    for session, state in states.items():
         stack.query(
             "update sessions set state = %s, stale = false, base = null, keyframe = null, state_version = 1 "
             "where id = %s",
             json.dumps(state),
             session,
         )
-    condition = {"id": {"in": [old, broken, new]}, "stateVersion": {"lt": 3}}
+    condition = {"id": {"in": [old, broken, new, exits]}, "stateVersion": {"lt": 3}}
     operation = done(ledger, action="migrate", where=condition)
-    assert counts(operation) == (3, 1, 1, 1)
-    assert operation["problems"][0]["sessionId"] == broken
-    assert "migrate_state" in operation["problems"][0]["detail"]
+    assert counts(operation) == (4, 1, 1, 2)
+    details = {one["sessionId"]: one["detail"] for one in operation["problems"]}
+    assert set(details) == {broken, exits}
+    assert "migrate_state" in details[broken]
+    assert details[exits] == "SystemExit"
     rows = stack.query("select id, state::text, state_version from sessions where id = any(%s)", [old, broken])
     found = {row["id"]: (json.loads(row["state"]), row["state_version"]) for row in rows}
     assert found == {

@@ -17,6 +17,8 @@ class Ledger(Agent):
 
     @classmethod
     def migrate_state(cls, state: dict[str, Any], from_version: int) -> dict[str, Any]:
+        if state.get("parts") == "exit":
+            raise SystemExit(3)
         return {"total": sum(state.pop("parts")), **state} if from_version < 2 else state
 
     def reply(self, messages: Any) -> str:

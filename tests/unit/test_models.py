@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from examples.assistant import Assistant
-from pumice import Agent, Message, handler, testing
+from pumice import Agent, Message, handler, testing, tool
 from pumice.agents import models as language_models
 from pumice.agents.context import TurnContext, new_id
 from pumice.agents.models import language_model_of, model_reply
@@ -38,6 +38,48 @@ def test_a_reply_is_streamed_word_by_word(server):
     assert (request.path, request.headers["authorization"]) == ("/v1/responses", "Bearer scripted")
     assert request.body["instructions"].startswith("You are a friendly assistant.")
     assert (request.body["model"], request.body["stream"]) == ("gpt-6-luna", True)
+
+
+def test_what_a_tool_leaves_in_the_state_for_another_fails_no_turn(server):
+    """Only what stands there at the turn's end must be storable. What an exception says may raise, too."""
+
+    class RudeError(Exception):
+        def __str__(self):
+            raise SystemExit(3)
+
+    class Holder(Agent):
+        model = "openai:gpt-6-luna"
+
+        class State(Agent.State):
+            held: Any = None
+
+        @tool
+        def hold(self) -> str:
+            "Hold something."
+            self.state.held = object()
+            return "held"
+
+        @tool
+        def let_go(self) -> str:
+            "Let go."
+            self.state.held = [1, 2]
+            return "free"
+
+        @tool
+        def be_rude(self) -> str:
+            "Be rude."
+            raise RudeError
+
+    server.replies([ToolCall("hold")], [ToolCall("let_go")], "Done.")
+    session = bench(Holder)
+    outcome = session.chat("hi")
+    assert (outcome.status, session.state) == ("done", {"held": [1, 2]})
+    recorded = json.loads(outcome.recording or "")["tools"]
+    assert [one.get("state") for one in recorded] == [None, [{"op": "replace", "path": "/held", "value": [1, 2]}]]
+    server.replies([ToolCall("be_rude")])
+    outcome = session.chat("again")
+    assert outcome.failure is not None
+    assert outcome.failure.type == "RudeError"
 
 
 def test_a_delta_arrives_while_the_model_still_writes(server):

@@ -5,7 +5,7 @@ from pumice.messaging.events import Event, Reply
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.engine import make_engine
-from pumice.sessions.indexes import create_indexes
+from pumice.sessions.indexes import create_indexes, has_indexes
 from pumice.sessions.operation_steps import LOCK_WAIT, Did
 from pumice.sessions.operation_steps import step as operate
 from pumice.sessions.replay_steps import Replayed
@@ -15,8 +15,12 @@ from pumice_workers.step_loop import StepLoop
 
 
 def long_work(services: Services) -> tuple[StepLoop, ...]:
-    """The loops of a worker process, not started yet."""
-    return _replays(services), _operations(services), _indexes(services), _releases(services)
+    """The loops of a worker process, not started yet.
+
+    Operations are for the stable workers: a canary's code must not migrate the states that stable code loads.
+    """
+    always = _replays(services), _indexes(services), _releases(services)
+    return always if services.settings.release else (*always, _operations(services))
 
 
 def _replays(services: Services) -> StepLoop:
@@ -39,10 +43,12 @@ def _indexes(services: Services) -> StepLoop:
     }
 
     def step(store: StoreConnection) -> bool:
-        """Make the indexes of one agent. Those that another process is making are looked at again."""
+        """Make what is missing of one agent's indexes. What was not made is tried again after a while."""
         for agent_id, fields in left.items():
-            if not create_indexes(store, agent_id, fields):
-                del left[agent_id]
+            create_indexes(store, agent_id, fields)
+            if not has_indexes(store, agent_id, fields):
+                return False
+            del left[agent_id]
             return True
         return False
 

@@ -3,9 +3,6 @@
 import threading
 from collections.abc import Callable
 
-import psycopg
-from sqlalchemy.exc import DBAPIError
-
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.sessions.connections import StoreConnection
@@ -46,7 +43,7 @@ class StepLoop:
                 self._away.ends()
             except StoreAwayError as error:
                 self._away.begins(error=error)
-            except (psycopg.Error, DBAPIError):
+            except Exception:
                 log.exception("step_failed", of=self._name)
                 self._store.close()
         self._store.close()

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pumice.agents.context import Call, TurnContext, new_id, to_json
+from pumice.agents.failures import failure_of
 from pumice.agents.json_patch import apply_patch, diff
 from pumice.agents.json_text import dumps, loads
 from pumice.agents.state_text import read_state, write_state
@@ -30,16 +31,16 @@ class Recorder:
     def __init__(self, agent: "Agent") -> None:
         """Begin before the model is asked."""
         self._agent = agent
-        self._state = write_state(agent.state, type(agent).State)
+        self._state = _text_of(agent)
         self._seen = _Counts.of(agent.turn)
         self._tools: list[dict[str, Any]] = []
 
     def ended(self, call_id: str, name: str, **answer: Any) -> None:
         """Note that a tool ended with a `result`, an `error` or a `retry`."""
-        turn, state = self._agent.turn, write_state(self._agent.state, type(self._agent).State)
+        turn, state = self._agent.turn, _text_of(self._agent) or self._state
         seen = _Counts.of(turn)
         did = {
-            "state": [] if state == self._state else diff(json.loads(self._state), json.loads(state)),
+            "state": [] if state == self._state else diff(json.loads(self._state or "{}"), json.loads(state or "{}")),
             "calls": [_call(one) for one in turn.calls[self._seen.calls :]],
             "sends": turn.sent[self._seen.sent :],
             "snapshots": [list(one) for one in turn.snapshots[self._seen.snapshots :]],
@@ -111,8 +112,9 @@ class _Counts:
 
 
 def described(error: BaseException) -> list[str]:
-    """An exception's type and text, as recorded."""
-    return [type(error).__name__, str(error)]
+    """An exception's type and text, as recorded; its own code may raise instead of telling it."""
+    failure = failure_of(error)
+    return [failure.type, failure.message]
 
 
 def recorded_error(told: list[str]) -> Exception:
@@ -128,6 +130,14 @@ def as_json(value: Any, what: str) -> Any:
         return loads(to_json(value, what))
     except SerializationError:
         return str(value)
+
+
+def _text_of(agent: "Agent") -> str | None:
+    """The state as it stands; None while a tool has left in it what can't be stored. The turn's end says what."""
+    try:
+        return write_state(agent.state, type(agent).State)
+    except SerializationError:
+        return None
 
 
 def _call(one: Call) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def index_name(agent_id: str, field: IndexedField) -> str:
 def create_indexes(store: StoreConnection, agent_id: str, fields: Sequence[IndexedField]) -> list[str]:
     """Make those of an agent's indexes that are missing, one after the other, which may take minutes.
 
-    Returns the fields for which one was made. Another process that makes the same is not waited for.
+    Returns the fields for which one was made. What another process is making, or a long transaction keeps from being
+    made, is left for another time; see `has_indexes`.
     Raises `StoreAwayError`.
     """
     known = {row.name: row.is_valid for row in store.fetch(KNOWN)}
@@ -60,11 +61,23 @@ def create_indexes(store: StoreConnection, agent_id: str, fields: Sequence[Index
             if name in known:
                 store.connection.execute(f"drop index concurrently if exists {name}".encode())
             store.connection.execute(index_ddl(agent_id, field).encode())
-        except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-            continue  # another process is at it
+        except (
+            psycopg.errors.DuplicateTable,
+            psycopg.errors.UniqueViolation,
+            psycopg.errors.DeadlockDetected,
+            psycopg.errors.LockNotAvailable,
+            psycopg.errors.UndefinedObject,
+        ):
+            continue
         log.info("index_made", agent=agent_id, field=field.name, index=name)
         made.append(field.name)
     return made
+
+
+def has_indexes(store: StoreConnection, agent_id: str, fields: Sequence[IndexedField]) -> bool:
+    """Whether all of an agent's indexes are there."""
+    known = {row.name for row in store.fetch(KNOWN) if row.is_valid}
+    return all(index_name(agent_id, field) in known for field in fields)
 
 
 def index_ddl(agent_id: str, field: IndexedField) -> str:

@@ -17,6 +17,7 @@ from pumice.agents.names import checked_session_id
 from pumice.agents.operations import NewOperation, read_operation
 from pumice.agents.state_text import load_state, with_unknown, write_state
 from pumice.errors import Problem, PumiceError, StoreAwayError, UnknownSession
+from pumice.logs import get_logger
 from pumice.sessions import snapshots
 from pumice.sessions.cancel import cancel
 from pumice.sessions.connections import StoreConnection
@@ -36,6 +37,7 @@ PROBLEMS = 100
 """Problems that are kept: the first ones."""
 LOCK_WAIT = 2.0
 """Seconds that are waited for a session's row."""
+log = get_logger("pumice.operations")
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
 
@@ -199,12 +201,15 @@ def _do(store: StoreConnection, one: _Open, session_id: str, wanted: NewOperatio
             return did
     except pg.LockNotAvailable:
         _advance(store, one, session_id, FAILED, "Others held the session's row.")
-    except StoreAwayError:
+    except (StoreAwayError, _OvertakenError):
         raise
     except UnknownSession:  # deleted meanwhile
         _advance(store, one, session_id, SKIPPED)
     except PumiceError as error:
         _advance(store, one, session_id, FAILED, str(error) or type(error).__name__)
+    except BaseException as error:  # the author's code may raise anything, and one session must not stop the others
+        log.warning("not_operated", agent=one.agent_id, session=session_id, error=type(error).__name__)
+        _advance(store, one, session_id, FAILED, type(error).__name__)
     return Did(FAILED)
 
 

@@ -124,7 +124,7 @@ def set_metadata(engine: Engine, agent_id: str, session_id: str, metadata: dict[
 def get_interaction(engine: Engine, interaction_id: str, agent_id: str | None = None) -> InteractionRow | None:
     """One interaction, of this agent."""
     query = select(InteractionRow).where(InteractionRow.id == uuid.UUID(interaction_id))
-    query = query.options(defer(InteractionRow.body))
+    query = query.options(defer(InteractionRow.body), defer(InteractionRow.recording))
     if agent_id is not None:
         query = query.where(InteractionRow.agent_id == agent_id)
     with Session(engine, expire_on_commit=False) as session:
@@ -143,7 +143,7 @@ def list_interactions(
             InteractionRow.seq > after,
             InteractionRow.reason_code.is_distinct_from(Reason.DELETED.value),
         )
-        .options(defer(InteractionRow.body))
+        .options(defer(InteractionRow.body), defer(InteractionRow.recording))
         .order_by(InteractionRow.seq)
         .limit(limit)
     )

@@ -112,4 +112,18 @@ ROWS = (
         new='        return func.coalesce(and_(where.kind == "string", _compare(where.text, asked, value)), False)',
         tests=("tests/integration/test_indexes.py::test_conditions_use_them",),
     ),
+    Mutation(
+        proves="10",
+        file="app/pumice/sessions/operation_steps.py",
+        old="    except BaseException as error:",
+        new="    except LookupError as error:",
+        tests=(FLEET + "test_states_of_the_version_before_are_migrated_and_what_does_not_fit_stays",),
+    ),
+    Mutation(
+        proves="recording fails no turn",
+        file="app/pumice/agents/recordings.py",
+        old="    except SerializationError:\n        return None\n",
+        new="    except LookupError:\n        return None\n",
+        tests=("tests/unit/test_models.py::test_what_a_tool_leaves_in_the_state_for_another_fails_no_turn",),
+    ),
 )
