@@ -126,6 +126,12 @@ class Unauthorized(Problem):
     status, slug = 401, "unauthorized"
 
 
+class SecretMissing(Problem):
+    """The hook can't verify anything: the secret that its sender shares is missing or wrong."""
+
+    status, slug = 503, "secret-missing"
+
+
 class Forbidden(Problem):
     """The credentials do not allow this."""
 

@@ -73,6 +73,13 @@ def _library_list(value: str) -> str:
     return ",".join(names)
 
 
+def _address(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+        message = "must look like https://agents.example.com"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
 def _signing_key(key: str) -> str:
     if key and len(key) < SHORTEST_KEY:
         message = f"must have {SHORTEST_KEY} characters or more (RFC 7518, 3.2)"
@@ -97,6 +104,10 @@ class Settings(BaseModel):
 
     host: str = Field("0.0.0.0", description="address the front listens on")  # noqa: S104 (a server in a container)
     port: int = Field(8000, ge=1, le=65535, description="port the front listens on")
+    public_url: Annotated[str, AfterValidator(_address)] = Field(
+        "",
+        description="where senders reach the front, as https://agents.example.com; for signatures over the address",
+    )
     web_concurrency: int = Field(1, ge=1, le=64, description="front processes")
     web_connections: int = Field(10_000, ge=1, description="connections of one front process")
     reply_timeout: float = Field(25, gt=0, le=600, description="how long a request waits for its reply before a 202")
@@ -249,6 +260,17 @@ class Settings(BaseModel):
 def environ_over(values: Mapping[str, str]) -> dict[str, str]:
     """The process's environment, with these variables where it has none of their names."""
     return {**values, **{name: value for name, value in os.environ.items() if value or name not in values}}
+
+
+def secrets_of(variable: str, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The secrets that a variable of `environ` (the process's own by default) holds, separated by commas.
+
+    Several count at once, for the time of a rotation. None where it is missing or empty. Supabase's, which hold a comma
+    of their own (`v1,whsec_…`), count without what stands before it.
+    """
+    source = os.environ if environ is None else environ
+    text = source.get(variable, "").replace("|v1,whsec_", ",whsec_").replace("v1,whsec_", "whsec_")
+    return tuple(secret for one in text.split(",") if (secret := one.strip()))
 
 
 def misspelled(environ: Mapping[str, str] | None = None) -> list[Mistake]:

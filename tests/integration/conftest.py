@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,9 @@ from pumice.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
 from tests.support.protocol import Protocol
+from tests.support.senders import AGENTS as SENDERS_AGENTS
+from tests.support.senders import REDIS_DATABASE as SENDERS_DATABASE
+from tests.support.senders import environment, new_keys
 from tests.support.servers import Outage, outage_stack
 from tests.support.stack import Stack, running_stack
 
@@ -72,6 +76,26 @@ def outage() -> Iterator[Outage]:
     names = ("echo", "faulty", "selected", "caller", "async-streamer")
     with outage_stack(",".join(f"{name}=tests.support.{SERVED[name]}" for name in names)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def sender_keys() -> dict[str, Any]:
+    """Each sender's secrets: the new one, and the one that is being rotated out."""
+    return new_keys()
+
+
+@pytest.fixture(scope="session")
+def senders(
+    postgres_server: Postgres | ExternalServer,
+    valkey_server: Valkey | ExternalServer,
+    migrated_template: str,
+    sender_keys: dict[str, Any],
+) -> Iterator[Stack]:
+    """A stack with a hook for every sender."""
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        environ = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(SENDERS_DATABASE)}
+        with running_stack(environ | environment(sender_keys), SENDERS_AGENTS) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ WRONG = {
         "two tools named 'same'",
     ),
     "bad tool name": ({"use": tool(name="has spaces")(lambda self: 1)}, "Desk.use", "tool name"),
-    "unknown method": ({"take": taking("x", methods=("PUT",))}, "Desk.take", "PUT"),
+    "unknown method": ({"take": taking("x", methods=("HEAD",))}, "Desk.take", "HEAD"),
     "no methods": ({"take": taking("x", methods=())}, "Desk.take", "none"),
     "bad respond": ({"take": taking("x", respond="later")}, "Desk.take", "respond"),
     "bad selector": ({"take": taking("x", session=5)}, "Desk.take", "selector"),

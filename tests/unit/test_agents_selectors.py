@@ -45,7 +45,7 @@ def test_body_selects_a_form_field():
     assert body("nobody")(form("customer=c1")) is None
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"not json", b"\xff"])
+@pytest.mark.parametrize("text", [b"{", b"not json", b"\xff"])
 def test_body_refuses_what_is_neither_json_nor_a_form(text):
     with pytest.raises(Malformed):
         body("id")(Request(body=text))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pumice import Agent, job
 from pumice.agents.due import latest_missed, next_due
-from pumice.agents.spec import Job, describe
+from pumice.agents.handlers import Job
+from pumice.agents.spec import describe
 from pumice_workers.beat import Clock
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"]

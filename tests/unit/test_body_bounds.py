@@ -9,8 +9,8 @@ from werkzeug.datastructures import Headers, MultiDict
 
 from pumice import Request
 from pumice.agents.body_bounds import JSON_VALUES
+from pumice.agents.body_text import parse_json
 from pumice.agents.forms import FORM_FIELDS, FORM_PARTS, SLICE
-from pumice.agents.requests import parse_json
 from pumice.errors import TooLarge
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

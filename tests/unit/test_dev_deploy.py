@@ -66,7 +66,9 @@ def test_the_production_lock_holds_what_pumice_declares_and_nothing_for_developm
     names = set(read_lock(PRODUCTION))
     assert declared(PROJECT["dependencies"]) <= names
     groups = TABLES["dependency-groups"]
-    optional = declared(chain(*PROJECT["optional-dependencies"].values(), *groups.values()))
+    extras = dict(PROJECT["optional-dependencies"])
+    assert declared(extras.pop("signatures")) <= names
+    optional = declared(chain(*extras.values(), *groups.values()))
     shared = {"packaging"}  # kombu's Redis transport imports it, and so do tests
     assert names.isdisjoint((optional | {"openai", "anthropic", "google-genai", "groq"}) - shared)
 
@@ -78,7 +80,9 @@ def test_the_development_lock_holds_the_production_lock_in_the_same_versions():
     }
     groups = TABLES["dependency-groups"]
     extras = PROJECT["optional-dependencies"]
-    wanted = chain(extras["dev"], extras["openai"], groups["build"], groups["lint"], groups["test"])
+    wanted = chain(
+        extras["dev"], extras["openai"], extras["signatures"], groups["build"], groups["lint"], groups["test"]
+    )
     assert declared(wanted) <= set(development)
 
 

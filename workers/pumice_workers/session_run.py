@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pumice.agents.boundary import TurnScope
+from pumice.agents.handlers import Handler
 from pumice.agents.live_session import LiveSession
-from pumice.agents.spec import Handler
 from pumice.agents.states import RETRY, Kind
 from pumice.agents.turn import Outcome, Work
 from pumice.sessions.claim import ClaimedSession

@@ -65,7 +65,7 @@ class TurnRunner:
         if run.interrupted_by is not None and isinstance(error, Interrupted | asyncio.CancelledError):
             return interrupted(run, work)
         run.live.discard()
-        handler = run.live.spec.handler(work.kind, work.name)
+        handler = run.live.spec.handler(work.kind, work.name, work.payload)
         failure = failure_of(error, handler.policy if handler else None, work.attempts + 1)
         return Outcome(work, failure.status, failure=failure)
 

@@ -191,7 +191,7 @@ class WakeRunner:
             if run.is_lost or not self._may_start(run, one):
                 break
             run.slot = self.scheduler.touch() if self.scheduler is not None else None
-            run.start(one, run.live.spec.handler(one.kind, one.name))
+            run.start(one, run.live.spec.handler(one.kind, one.name, one.payload))
             outcome = self._turns.on_thread(run, one)
             if not run.end():
                 break
@@ -219,7 +219,7 @@ class WakeRunner:
                 probation = run.claimed.probation
                 if run.is_lost or (probation and not await asyncio.to_thread(self._may_start, run, one)):
                     break
-                run.start(one, run.live.spec.handler(one.kind, one.name), LOOP_GRACE)
+                run.start(one, run.live.spec.handler(one.kind, one.name, one.payload), LOOP_GRACE)
                 outcome = await self._turns.on_loop(run, one)
                 run.gives_way = place < len(work) - 1 and self._gives_way(run)
                 last = run.gives_way or place == len(work) - 1
@@ -299,7 +299,7 @@ class WakeRunner:
 
 def _needs_loop(run: SessionRun) -> bool:
     spec = run.live.spec
-    handlers = (spec.handler(work.kind, work.name) for work in run.claimed.work)
+    handlers = (spec.handler(work.kind, work.name, work.payload) for work in run.claimed.work)
     return any(handler is not None and spec.needs_loop(handler) for handler in handlers)
 
 

@@ -128,7 +128,7 @@ class Watcher:
         """Fail a turn that is past its limit, on its behalf; whatever it still does no longer counts."""
         if not run.take_away(work):
             return
-        handler = run.live.spec.handler(work.kind, work.name)
+        handler = run.live.spec.handler(work.kind, work.name, work.payload)
         policy = handler.policy if handler else None
         failure = failure_of(TimeoutError(), policy, work.attempts + 1, timed_out=True, crashes=work.crashes)
         outcome = Outcome(work, failure.status, failure=failure)

@@ -1,12 +1,13 @@
 """The decorators `hook`, `job` and `tool`. They leave a mark on the function and hand it back as it was written."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
 
 from pumice.agents.requests import Request
-from pumice.agents.selectors import SelectorLike
+from pumice.agents.selectors import Selector, SelectorLike
+from pumice.agents.sources import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 HookMethod = TypeVar("HookMethod", bound=Callable[[Any, Request], Any] | Callable[[Request], Any])
@@ -52,11 +53,14 @@ class HookMark:
     """What `@hook` was given."""
 
     name: str
-    session: SelectorLike
+    session: SelectorLike | Selector
     methods: tuple[str, ...]
     respond: str
+    accepted_status: int | None
+    source: Source | None
+    events: tuple[str, ...]
     verify: Callable[[Request], Any] | None
-    dedupe: SelectorLike
+    dedupe: SelectorLike | Selector
     policy: Policy
 
 
@@ -88,11 +92,14 @@ class ToolMark:
 def hook(  # noqa: PLR0913 (all but the name are options)
     name: str,
     *,
-    session: SelectorLike = None,
+    session: SelectorLike | Selector = None,
+    source: Source | None = None,
+    events: Sequence[str] = (),
     methods: tuple[str, ...] = ("GET", "POST"),
     respond: Literal["result", "accepted"] = "result",
+    accepted_status: int | None = None,
     verify: Callable[[Request], Any] | None = None,
-    dedupe: SelectorLike = None,
+    dedupe: SelectorLike | Selector = None,
     timeout: float = 30,
     retries: int = 0,
     backoff: float = 1.0,
@@ -103,13 +110,19 @@ def hook(  # noqa: PLR0913 (all but the name are options)
     """Serve a method at `/v1/agents/<agent>/hooks/<name>`.
 
     session: selects the session id from the request; None makes a temporary session.
-    respond: "result" answers with the handler's return value, "accepted" answers 202 at once.
+    source: who sends, from `pumice.sources`: its signature is verified, its handshakes are answered, its deliveries are
+    told apart by its own ids. events: patterns of the event types that the method takes, as `invoice.*`; others are
+    answered 200. Several methods may have the same name, if they have the same source and different events.
+    respond: "result" answers with the handler's return value, "accepted" at once, with `accepted_status`: 202 unless
+    it or the source says otherwise.
     verify: called with the request; a false result or an exception is answered with 401.
-    dedupe: selects the delivery id (None: the well-known delivery-id headers).
+    dedupe: selects the delivery id (None: the source's, or the well-known delivery-id headers).
     The rest is the `Policy`.
     """
     policy = Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)
-    return _marker(HookMark(name, session, tuple(m.upper() for m in methods), respond, verify, dedupe, policy))
+    patterns = (events,) if isinstance(events, str) else tuple(events)
+    verbs = tuple(one.upper() for one in methods)
+    return _marker(HookMark(name, session, verbs, respond, accepted_status, source, patterns, verify, dedupe, policy))
 
 
 def job(  # noqa: PLR0913

@@ -1,19 +1,31 @@
-"""What happens to a webhook before its turn: which hook it reaches, whether it is genuine, whose it is, and its id.
+"""What happens to a webhook before its turn: is it genuine, a handshake, wanted; whose is it, and what is its id?
 
 Knows neither Flask nor Postgres: the front and `pumice.testing` ask these functions alike.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pumice.agents.boundary import call_in_fresh_context
 from pumice.agents.fingerprint import fingerprint
+from pumice.agents.handlers import Hook
+from pumice.agents.hook_groups import hook_for
 from pumice.agents.names import checked_key, checked_session_id, is_key
-from pumice.agents.requests import Request
+from pumice.agents.requests import Request, Response
 from pumice.agents.selectors import Selector
-from pumice.agents.spec import AgentSpec, Hook
-from pumice.errors import MethodNotAllowed, Overloaded, Problem, SelectorFailed, Unauthorized, UnknownHook
+from pumice.agents.sources import Received, SecretError, SecretsOf, Source
+from pumice.agents.spec import AgentSpec
+from pumice.errors import (
+    MethodNotAllowed,
+    Overloaded,
+    Problem,
+    SecretMissing,
+    SelectorFailed,
+    Unauthorized,
+    UnknownHook,
+)
 
 DELIVERY_HEADERS = (
     "x-github-delivery",
@@ -28,9 +40,33 @@ DELIVERY_HEADERS = (
 IDEMPOTENCY_KEY = "idempotency-key"
 SELECTOR_TIMEOUT = 5.0
 """Seconds that a selector, `verify` or `dedupe` of an author's may take."""
+ASKING = ("HEAD", "OPTIONS")
+"""Methods by which senders look at an address; answered for any hook."""
+ASKS_ORIGIN = "WebHook-Request-Origin"
 
 Caller: TypeAlias = Callable[[Selector, Request], Any]
 """Calls a selector and returns its value, awaited; the front's gives authors' code a limit and a place of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A genuine request that a hook takes, with what its source found in it and without the secrets that it held."""
+
+    hook: Hook
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A request that is answered without a turn. status: `handshake`, or `filtered`, as deliveries are listed.
+
+    hands_over: the secret that a handshake handed over.
+    """
+
+    status: str
+    response: Response
+    event: str | None = None
+    hands_over: str | None = None
 
 
 def call_here(selector: Selector, request: Request) -> Any:
@@ -44,26 +80,103 @@ def call_here(selector: Selector, request: Request) -> Any:
     return call_in_fresh_context(asyncio.run, limited())
 
 
-def find_hook(spec: AgentSpec, name: str, method: str) -> Hook:
-    """The agent's hook of this name, if it takes requests of this method.
+def find_hooks(spec: AgentSpec, name: str, method: str) -> Sequence[Hook]:
+    """The hooks of this address, which may take requests of this method or are asked by it. Nothing else is looked at.
 
     Raises `UnknownHook`, `MethodNotAllowed`.
     """
-    hook = spec.hooks.get(name)
-    if hook is None:
+    group = spec.addresses.get(name)
+    if not group:
         raise UnknownHook(f"The agent {spec.id} has no hook {name[:127]!r}.")
-    if method not in hook.methods:
-        raise MethodNotAllowed(f"The hook takes {' and '.join(hook.methods)}.")
-    return hook
+    source = group[0].source
+    methods = _methods(group)
+    if method not in methods and method not in ASKING and not (source is not None and source.handshakes):
+        raise MethodNotAllowed(f"The hook takes {' and '.join(methods)}.")
+    return group
 
 
-def check_body(request: Request) -> None:
-    """Refuse a body that says that it is JSON and is not. Raises `Malformed`, which gives line and column."""
-    if request.is_json and request.body:
-        _ = request.json
+def admit(
+    spec: AgentSpec, name: str, received: Received, secrets_of: SecretsOf, call: Caller = call_here
+) -> Wanted | Handled:
+    """What a request to a hook's address is. Nothing of its body is parsed before its signature is verified.
+
+    Raises `UnknownHook`, `MethodNotAllowed`, `Unauthorized`, and `SecretMissing` where nothing can be verified; without
+    a source, `Malformed` for a body that says that it is JSON and is not.
+    """
+    request = received.request
+    group = find_hooks(spec, name, request.method)
+    source = group[0].source
+    methods = _methods(group)
+    if (answered := _answered_for(source, request, methods)) is not None:
+        return answered
+    if source is not None and (shaken := _shaken(source, received, secrets_of, is_signed=False)) is not None:
+        return shaken
+    if request.method not in methods:
+        raise MethodNotAllowed(f"The hook takes {' and '.join(methods)}.")
+    if source is None:
+        hook = next(one for one in group if request.method in one.methods)
+        _ask_author(hook, request, call)
+        if request.is_json and request.body:
+            _ = request.json  # nobody vouches for this body: what says that it is JSON, and is not, is a mistake
+        return Wanted(hook, request)
+    _verify(name, source, received, secrets_of)
+    if (shaken := _shaken(source, received, secrets_of, is_signed=True)) is not None:
+        return shaken
+    event = source.event_of(request)
+    chosen = hook_for([one for one in group if request.method in one.methods], event)
+    if chosen is None:
+        return Handled("filtered", Response({"ignored": event}, 200), event)
+    _ask_author(chosen, request, call)
+    return Wanted(chosen, _told(request, source, event))
 
 
-def verify(hook: Hook, request: Request, call: Caller = call_here) -> None:
+def _methods(group: Sequence[Hook]) -> list[str]:
+    return list(dict.fromkeys(method for hook in group for method in hook.methods))
+
+
+def _answered_for(source: Source | None, request: Request, methods: list[str]) -> Handled | None:
+    """Answer HEAD, by which senders look whether an address is there, and ask to be allowed, as CloudEvents does."""
+    if request.method == "HEAD":
+        return Handled("handshake", Response(None, 200))
+    if request.method != "OPTIONS" or (source is not None and source.handshakes):
+        return None
+    headers = {"Allow": ", ".join([*methods, "HEAD", "OPTIONS"])}
+    if source is None and ASKS_ORIGIN in request.headers:
+        headers["WebHook-Allowed-Origin"] = request.headers[ASKS_ORIGIN]
+        if "WebHook-Request-Rate" in request.headers:
+            headers["WebHook-Allowed-Rate"] = "*"
+    return Handled("handshake", Response(None, 200, headers))
+
+
+def _shaken(source: Source, received: Received, secrets_of: SecretsOf, *, is_signed: bool) -> Handled | None:
+    for handshake in source.handshakes:
+        if handshake.is_signed is not is_signed:
+            continue
+        secrets = [one for variable in handshake.secrets or source.secrets for one in secrets_of(variable)]
+        response = handshake.answer(received, secrets)
+        if response is not None:
+            over = handshake.hands_over(received) if handshake.hands_over else None
+            return Handled("handshake", response, hands_over=over)
+    return None
+
+
+def _verify(name: str, source: Source, received: Received, secrets_of: SecretsOf) -> None:
+    """Raise `Unauthorized` unless the request is genuine, `SecretMissing` where that can't be told."""
+    secrets = source.secrets_from(secrets_of)
+    if not secrets and source.secrets:
+        raise SecretMissing(f"The hook {name} has no secret: {', '.join(source.secrets)} is missing or empty.")
+    try:
+        refusal = source.scheme.refusal(received, secrets)
+    except SecretError as error:
+        message = f"The hook {name} has a wrong secret in {', '.join(source.secrets)}: {error}."
+        raise SecretMissing(message) from None
+    except Problem as problem:
+        refusal = f"it can't be read: {problem.detail}"
+    if refusal is not None:
+        raise Unauthorized(f"The hook {name} refused the request: {refusal}.")
+
+
+def _ask_author(hook: Hook, request: Request, call: Caller) -> None:
     """Ask the hook's own `verify`, if it has one, whether the request is genuine. Raises `Unauthorized`."""
     if hook.verify is None:
         return
@@ -72,9 +185,21 @@ def verify(hook: Hook, request: Request, call: Caller = call_here) -> None:
     except Overloaded:
         raise
     except BaseException as error:
-        raise Unauthorized(f"The hook {hook.name} could not verify the request.") from error
+        raise Unauthorized(f"The hook {hook.address} could not verify the request.") from error
     if not verified:
-        raise Unauthorized(f"The hook {hook.name} refused the request.")
+        raise Unauthorized(f"The hook {hook.address} refused the request.")
+
+
+def _told(request: Request, source: Source, event: str | None) -> Request:
+    """The request with what its source found, and without the headers that hold its secrets."""
+    payload = request.encode() | {"event": event, "deliveryId": source.delivery_id_of(request), "source": source.name}
+    secret = {one.lower() for one in source.scheme.secret_headers}
+    if secret:
+        payload["headers"] = [pair for pair in payload["headers"] if pair[0].lower() not in secret]
+    told = Request.decode(payload, request.body)
+    parsed = {name: value for name, value in vars(request).items() if name in {"json", "content", "_parsed", "text"}}
+    vars(told).update(parsed)
+    return told
 
 
 def select_session(hook: Hook, request: Request, call: Caller = call_here) -> str | None:
@@ -93,16 +218,19 @@ def dedupe_key(
 ) -> tuple[str, str] | None:
     """The source and the id by which a repeat of this delivery is recognised in its session; None for no id.
 
+    The hook's own `dedupe` says it, else its source, else an Idempotency-Key, else a header of a well-known sender.
     header: looks up a header of the request by its name in lower case.
     Raises `SelectorFailed` when the hook's dedupe selector raised, `InvalidField` for a key that can't be stored.
     """
-    source = f"hook:{hook.name}"
-    key = header(IDEMPOTENCY_KEY)
+    source = f"hook:{hook.address}"
+    key = header(IDEMPOTENCY_KEY) if hook.source is None else None
     if key is not None:
         return source, checked_key(key, "Idempotency-Key")
     if hook.dedupe is not None:
         value = _selected(hook, hook.dedupe, "dedupe", request, call)
         return None if value is None else (source, checked_key(value, f"dedupe (from {hook.dedupe.name})"))
+    if request.delivery_id is not None:
+        return source, request.delivery_id
     for name in DELIVERY_HEADERS:
         value = (header(name) or "").strip()
         if is_key(value):
@@ -110,12 +238,12 @@ def dedupe_key(
     return None
 
 
-def body_fingerprint(request: Request, header: Callable[[str], str | None]) -> str | None:
+def body_fingerprint(hook: Hook, request: Request, header: Callable[[str], str | None]) -> str | None:
     """What tells a body apart from another one under the same Idempotency-Key; None where no such key came.
 
     Senders that name their deliveries in another way may change a body when they repeat it.
     """
-    return None if header(IDEMPOTENCY_KEY) is None else fingerprint(request.body)
+    return None if hook.source is not None or header(IDEMPOTENCY_KEY) is None else fingerprint(request.body)
 
 
 def _selected(hook: Hook, selector: Selector, what: str, request: Request, call: Caller) -> Any:
@@ -131,5 +259,5 @@ def _selected(hook: Hook, selector: Selector, what: str, request: Request, call:
         raise
     except BaseException as error:
         why = error.detail if issubclass(type(error), Problem) and isinstance(error, Problem) else type(error).__name__
-        message = f"The {what} selector {selector.name} of the hook {hook.name} failed: {why}"
-        raise SelectorFailed(message[:1000], hook=hook.name, selector=selector.name) from error
+        message = f"The {what} selector {selector.name} of the hook {hook.address} failed: {why}"
+        raise SelectorFailed(message[:1000], hook=hook.address, selector=selector.name) from error

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from croniter import croniter
 
-from pumice.agents.spec import Job
+from pumice.agents.handlers import Job
 
 
 def next_due(job: Job, after: datetime) -> datetime:

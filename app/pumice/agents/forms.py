@@ -12,8 +12,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
+from pumice.agents.body_text import WINDOWS, known_charset
 from pumice.errors import Malformed, TooLarge
 
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 FORM_FIELDS = 10_000
 """Fields of one urlencoded form."""
 FORM_PARTS = 1_000
@@ -24,8 +26,16 @@ ESCAPE = 3
 """Characters of `%41`."""
 
 
-def parse_urlencoded(body: bytes) -> MultiDict[str, str]:
-    """The fields of `a=1&b=2`, in order; empty values too. Raises `TooLarge`."""
+CHARSET_FIELDS = (b"_charset_", b"charset")
+"""Fields in which browsers, and PayPal, say what the form is written in."""
+
+
+def parse_urlencoded(body: bytes, charset: str | None = None) -> MultiDict[str, str]:
+    """The fields of `a=1&b=2`, in order; empty values too. Raises `TooLarge`.
+
+    charset: as the content type names it. Without one, a field may name it; else it is UTF-8 or, where a name or value
+    is not, Windows-1252.
+    """
     if body.count(b"&") >= FORM_FIELDS:
         raise TooLarge(f"The form holds more than {FORM_FIELDS} fields.")
     fields = []
@@ -34,8 +44,19 @@ def parse_urlencoded(body: bytes) -> MultiDict[str, str]:
             time.sleep(0)
         if field:
             name, _, value = field.partition(b"=")
-            fields.append((_decoded(name), _decoded(value)))
-    return MultiDict(fields)
+            fields.append((_unescaped(name), _unescaped(value)))
+    return MultiDict(_as_text(fields, charset))
+
+
+def _as_text(fields: list[tuple[bytes, bytes]], charset: str | None) -> list[tuple[str, str]]:
+    named = charset or next((value.decode("latin-1") for name, value in fields if name in CHARSET_FIELDS), None)
+    known = known_charset(named)
+    if known is None:
+        try:
+            return [(name.decode(), value.decode()) for name, value in fields]
+        except UnicodeDecodeError:
+            known = "utf-8" if charset else WINDOWS
+    return [(name.decode(known, "replace"), value.decode(known, "replace")) for name, value in fields]
 
 
 def parse_multipart(body: bytes, content_type: str) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
@@ -61,10 +82,10 @@ class _Slices(io.BytesIO):
         return super().read(SLICE if size is None or size < 0 else min(size, SLICE))
 
 
-def _decoded(text: bytes) -> str:
-    """A name or value: plus signs are spaces, and what is escaped is UTF-8."""
+def _unescaped(text: bytes) -> bytes:
+    """A name or value: plus signs are spaces."""
     if len(text) <= SLICE:
-        return unquote_to_bytes(text.replace(b"+", b" ")).decode(errors="replace")
+        return unquote_to_bytes(text.replace(b"+", b" "))
     pieces, at = [], 0
     while at < len(text):
         end = at + SLICE
@@ -73,4 +94,4 @@ def _decoded(text: bytes) -> str:
         pieces.append(unquote_to_bytes(text[at:end].replace(b"+", b" ")))
         at = end
         time.sleep(0)
-    return b"".join(pieces).decode(errors="replace")
+    return b"".join(pieces)

@@ -8,13 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
+from werkzeug.http import parse_options_header
 
-from pumice.agents.body_bounds import check_values, unhurried_gc
-from pumice.agents.forms import parse_multipart, parse_urlencoded
-from pumice.agents.json_text import JSONDecodeError, NumberTooLongError, dumps, loads
-from pumice.errors import Malformed
+from pumice.agents.body_text import as_text, decompressed, parse_body_json
+from pumice.agents.forms import MULTIPART, URLENCODED, parse_multipart, parse_urlencoded
+from pumice.agents.json_text import dumps
 
-URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A field name of RFC 9110, section 5.1."""
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -23,45 +22,79 @@ HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 @dataclass(frozen=True)
 class Request:
-    """A webhook request: `method`, `path`, `query`, `headers` (any case), `body` (bytes) and the parsed forms of it."""
+    """A webhook request: `method`, `path`, `query`, `headers` (any case), `body` and the parsed forms of it.
+
+    body: the bytes as they came, compressed or not: those that a signature is of.
+    event, delivery_id, source: what its hook's source found: the event's type, the delivery's id, the sender's name.
+    stale: whether a newer event of the same hook came to this session before it, where the hook asks for that.
+    """
 
     method: str = "POST"
     path: str = "/"
     query: MultiDict[str, str] = field(default_factory=MultiDict)
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    event: str | None = None
+    delivery_id: str | None = None
+    source: str | None = None
+    stale: bool = False
+
+    def _header(self, name: str) -> str:
+        """A header by its name in lower case; empty where it is missing."""
+        value: str = self.headers.get(name, "")
+        return value
 
     @cached_property
     def content_type(self) -> str:
         """The media type, without parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self._header("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        """The charset that its content type names."""
+        kind = self._header("content-type")
+        return parse_options_header(kind)[1].get("charset") if "=" in kind else None
 
     @property
     def is_json(self) -> bool:
         """Whether the body says that it is JSON."""
         return self.content_type == "application/json" or self.content_type.endswith("+json")
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body says that it is a form."""
+        return self.content_type in {URLENCODED, MULTIPART}
+
+    @cached_property
+    def content(self) -> bytes:
+        """The body without its content encoding (gzip, deflate). Raises `Malformed`, `TooLarge`, `UnsupportedMedia`."""
+        encoding = self._header("content-encoding")
+        return decompressed(self.body, encoding) if encoding else self.body
+
     @cached_property
     def json(self) -> Any:
-        """The body parsed as JSON, whatever its content type. Raises `Malformed` with the position."""
-        return parse_json(self.body)
+        """The body parsed as JSON, whatever its content type. Raises `Malformed` with the position, and as `content`.
 
-    @property
+        Numbers are exact; half a surrogate pair, which some senders write, is U+FFFD.
+        """
+        return parse_body_json(self.content, self.charset)
+
+    @cached_property
     def text(self) -> str:
-        """The body as UTF-8 text; bytes that are not UTF-8 are replaced."""
-        return self.body.decode(errors="replace")
+        """The body as text, by its charset or as UTF-8; bytes that are none of it are replaced. Raises as `content`."""
+        return as_text(self.content, self.charset)
 
     @cached_property
     def _parsed(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
         if self.content_type == URLENCODED:
-            return parse_urlencoded(self.body), MultiDict()
+            return parse_urlencoded(self.content, self.charset), MultiDict()
         if self.content_type == MULTIPART:
-            return parse_multipart(self.body, self.headers.get("content-type", ""))
+            return parse_multipart(self.content, self._header("content-type"))
         return MultiDict(), MultiDict()
 
     @property
     def form(self) -> MultiDict[str, str]:
-        """The fields of a urlencoded or multipart body. Raises `Malformed`, and `TooLarge` for too many fields."""
+        """The fields of a urlencoded or multipart body. Raises as `content`, and `TooLarge` for too many fields."""
         return self._parsed[0]
 
     @property
@@ -76,6 +109,7 @@ class Request:
             "path": self.path,
             "query": list(self.query.items(multi=True)),
             "headers": list(self.headers),
+            **{name: value for name in FOUND if (value := getattr(self, FOUND[name]))},
         }
 
     @classmethod
@@ -84,18 +118,21 @@ class Request:
         return _DecodedRequest(payload, body)
 
 
+FOUND = {"event": "event", "deliveryId": "delivery_id", "source": "source", "stale": "stale"}
+"""What a source found, as the wire and as the request name it."""
+
+
 class _DecodedRequest(Request):
     """A request from the wire. Its query and headers are put together when a handler looks at them."""
 
     def __init__(self, payload: Mapping[str, Any], body: bytes) -> None:
         fields = {"method": payload["method"], "path": payload["path"], "body": body, "_payload": payload}
+        fields.update({FOUND[name]: payload[name] for name in FOUND if name in payload})
         self.__dict__.update(fields)
 
-    @cached_property
-    def content_type(self) -> str:
-        """The media type, without parameters, in lower case."""
-        found = (value for name, value in self.__dict__["_payload"]["headers"] if name.lower() == "content-type")
-        return next(found, "").partition(";")[0].strip().lower()
+    def _header(self, name: str) -> str:
+        found = (value for key, value in self.__dict__["_payload"]["headers"] if key.lower() == name)
+        return next(found, "")
 
     def encode(self) -> dict[str, Any]:
         """What it was made from."""
@@ -110,20 +147,6 @@ class _DecodedRequest(Request):
     def headers(self) -> Headers:
         """The headers."""
         return Headers([(key, value) for key, value in self.__dict__["_payload"]["headers"]])
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse JSON. Raises `Malformed`, which gives line and column, and `TooLarge` for too many values."""
-    check_values(body)
-    try:
-        with unhurried_gc(body):
-            return loads(body)
-    except JSONDecodeError as error:
-        message = f"the body is not JSON: {error.msg}"
-        raise Malformed(message, line=error.lineno, column=error.colno, position=error.pos) from None
-    except NumberTooLongError as error:
-        message = f"the body is not JSON: {error}"
-        raise Malformed(message) from None
 
 
 def asks_async(preference: str | None) -> bool:

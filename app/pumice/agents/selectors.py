@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pumice.agents.body_fields import find_field
 from pumice.agents.requests import Request
+from pumice.errors import Malformed
 
 SelectorLike: TypeAlias = str | Callable[[Request], Any] | None
 
@@ -27,35 +29,46 @@ class Selector:
         return self.function(request)
 
 
-def body(path: str) -> Selector:
+def body(path: str, *, required: bool = False) -> Selector:
     """Select from a JSON or form body by a dotted path, such as `customer.id` or `items.0.id`.
 
-    Gives None where the path leads nowhere. Raises `Malformed` for a body that is neither JSON nor a form.
+    Looks also into JSON inside a form's field (Slack's and GitHub's `payload`), JSON that is labelled as a form, and
+    fields named like `user[id]`. Gives None where the path leads nowhere; where it is required, the request is
+    answered with 400. Raises `Malformed` for a body that is neither JSON nor a form.
     """
-    keys = path.split(".")
+    return _required(Selector(f"body({path!r})", lambda request: find_field(request, path)), required=required)
+
+
+def query(key: str, *, required: bool = False) -> Selector:
+    """Select a query parameter; None when it is missing, or 400 where it is required."""
+    return _required(Selector(f"query({key!r})", lambda request: request.query.get(key)), required=required)
+
+
+def header(name: str, *, required: bool = False) -> Selector:
+    """Select a header; None when it is missing, or 400 where it is required."""
+    return _required(Selector(f"header({name!r})", lambda request: request.headers.get(name)), required=required)
+
+
+def first(*selectors: Selector) -> Selector:
+    """What the first of these selectors finds that finds anything."""
 
     def select(request: Request) -> Any:
-        value: Any = request.form or request.json
-        for key in keys:
-            if isinstance(value, list) and key.isdigit() and int(key) < len(value):
-                value = value[int(key)]
-            elif hasattr(value, "get"):
-                value = value.get(key)
-            else:
-                return None
+        return next((value for one in selectors if (value := one(request)) not in (None, "")), None)
+
+    return Selector(" or ".join(one.name for one in selectors), select)
+
+
+def _required(selector: Selector, *, required: bool) -> Selector:
+    if not required:
+        return selector
+
+    def select(request: Request) -> Any:
+        value = selector(request)
+        if value is None or value == "":
+            raise Malformed(f"{selector.name} is required, and found nothing")
         return value
 
-    return Selector(f"body({path!r})", select)
-
-
-def query(key: str) -> Selector:
-    """Select a query parameter; None when it is missing."""
-    return Selector(f"query({key!r})", lambda request: request.query.get(key))
-
-
-def header(name: str) -> Selector:
-    """Select a header; None when it is missing."""
-    return Selector(f"header({name!r})", lambda request: request.headers.get(name))
+    return Selector(selector.name, select)
 
 
 def as_selector(value: SelectorLike | Selector) -> Selector:

@@ -15,6 +15,7 @@ from pumice.agents.agent import Agent
 from pumice.agents.boundary import is_own_doing
 from pumice.agents.context import Call, Emit, History, Interaction, TurnContext, to_json
 from pumice.agents.failures import Failure, failure_of
+from pumice.agents.handlers import Handler
 from pumice.agents.invoker import HIDDEN_AWAIT, Invoker
 from pumice.agents.json_text import loads
 from pumice.agents.live_session import LiveSession
@@ -22,7 +23,6 @@ from pumice.agents.messages import Message
 from pumice.agents.middleware import Turn, within
 from pumice.agents.recordings import Answers
 from pumice.agents.requests import Request, Response
-from pumice.agents.spec import Handler
 from pumice.agents.states import REASONS, Reason
 from pumice.errors import SerializationError, StoredStateError
 
@@ -106,7 +106,7 @@ async def run_turn(
     `caught` is called with what the handler raised.
     Raises only what Pumice itself put in: `Interrupted`, and `asyncio.CancelledError` when its task is cancelled.
     """
-    handler = session.spec.handler(work.kind, work.name)
+    handler = session.spec.handler(work.kind, work.name, work.payload)
     if handler is None:
         return Outcome(work, "failed", failure=failure_of(LookupError(f"the agent has no {work.kind} {work.name!r}")))
     on_loop = session.spec.needs_loop(handler)

@@ -24,7 +24,7 @@ def agents(data_dir: Path, *, as_json: bool) -> None:
             "id": spec.id,
             "class": f"{spec.cls.__module__}:{spec.cls.__qualname__}",
             "chat": spec.can_chat,
-            "hooks": list(spec.hooks),
+            "hooks": list(spec.addresses),
             "jobs": list(spec.jobs),
             "tools": list(spec.tools),
         }

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pumice.agents.spec import AgentSpec, Hook
+from pumice.agents.handlers import Hook
+from pumice.agents.spec import AgentSpec
 
 SESSION = "demo"
 """The session that the printed commands use."""

@@ -7,18 +7,26 @@ from typing import Any, Literal
 from pumice.agents.agent import check_callable
 from pumice.agents.chats import CHAT_SOURCE, chat_payload
 from pumice.agents.context import to_json
-from pumice.agents.deliveries import body_fingerprint, check_body, dedupe_key, find_hook, select_session, verify
+from pumice.agents.deliveries import Handled, admit, body_fingerprint, dedupe_key, select_session
 from pumice.agents.fingerprint import json_fingerprint
+from pumice.agents.handlers import Hook
 from pumice.agents.messages import Message
 from pumice.agents.names import checked_key, static_session_id
 from pumice.agents.requests import asks_async
-from pumice.agents.spec import Hook
 from pumice.agents.state_text import read_state
 from pumice.errors import Unauthorized
 from pumice.testing.interactions import Planned, RecordedInteraction, StoredSession
 from pumice.testing.limits import off_loop
 from pumice.testing.progress import AT_ONCE, REPLY_TIMEOUT, Progress
-from pumice.testing.requests import Answer, accepted_answer, hook_answer, make_request, problem_answer
+from pumice.testing.requests import (
+    Answer,
+    accepted_answer,
+    as_sent,
+    handled_answer,
+    hook_answer,
+    make_request,
+    problem_answer,
+)
 from pumice.testing.store import InMemoryStore, NewInteraction
 
 
@@ -135,7 +143,7 @@ class AgentSession:
         )
         return self._run(self._stored, new).reply.text
 
-    def hook(
+    def hook(  # noqa: PLR0913 (a request's parts)
         self,
         name: str,
         *,
@@ -144,38 +152,44 @@ class AgentSession:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
+        sign: bool = True,
     ) -> Answer:
         """Deliver a webhook. `json` is its body, or `data`: text, bytes, or a mapping of form fields and files.
 
+        A request to a hook with a source is signed as its sender would sign it, by a secret made for it; with
+        `sign=False` it goes as it is, and is verified with the environment's secrets. Where neither json, data, query
+        nor headers are given, it is the source's own sample.
         The hook's own `verify` and selectors run first. A request that is not verified is answered with 401, a repeated
         delivery with the first's answer, and one that is not finished when its caller stops waiting with 202.
         Raises `AssertionError` when the selector selects another session than this one, and the problems that its
         caller would be answered with: `UnknownHook`, `MethodNotAllowed`, `Malformed`, `SelectorFailed`, `InvalidField`.
         """
         spec = self._store.spec
-        declared = spec.hooks.get(name)
-        verb = method or ("GET" if declared and "POST" not in declared.methods else "POST")
-        hook = find_hook(spec, name, verb)
-        request = make_request(f"/v1/agents/{spec.id}/hooks/{name}", verb, json, data, query, headers)
-        check_body(request)
+        group = spec.addresses.get(name, ())
+        verb = method or ("GET" if group and all("POST" not in one.methods for one in group) else "POST")
+        made = make_request(f"/v1/agents/{spec.id}/hooks/{name}", verb, json, data, query, headers)
+        received, secrets = as_sent(group[0].source if group else None, made, sign=sign)
         try:
-            off_loop(verify, hook, request)
+            found = off_loop(admit, spec, name, received, secrets)
         except Unauthorized as problem:
             return problem_answer(problem)
+        if isinstance(found, Handled):
+            return handled_answer(found)
+        hook, request = found.hook, found.request
         self._adopt(hook, off_loop(select_session, hook, request))
         dedupe = off_loop(dedupe_key, hook, request, request.headers.get)
         new = NewInteraction(
             kind="hook",
-            name=name,
+            name=hook.name,
             payload=to_json(request.encode(), "the request"),
             body=request.body or None,
             dedupe=dedupe,
             unnamed=self._stored.temporary,
-            fingerprint=body_fingerprint(request, request.headers.get),
+            fingerprint=body_fingerprint(hook, request, request.headers.get),
         )
         at_once = hook.accepts or asks_async(request.headers.get("prefer"))
         one = self._accept(self._stored, new, AT_ONCE if at_once else REPLY_TIMEOUT)
-        return accepted_answer(one) if at_once or one.status == "queued" else hook_answer(one)
+        return accepted_answer(hook, one) if at_once or one.status == "queued" else hook_answer(one)
 
     def job(self, name: str, *, scheduled_for: datetime | None = None) -> Any:
         """Run a job as if it were due now, and return what it returned. Raises `LookupError`."""

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from pumice.agents.due import next_due
+from pumice.agents.handlers import Job
 from pumice.agents.names import RESERVED_PREFIX, static_session_id
-from pumice.agents.spec import AgentSpec, Job
+from pumice.agents.spec import AgentSpec
 from pumice.sessions.ticks import Tick
 from pumice.testing.store import InMemoryStore, NewInteraction
 

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from pumice.agents.context import History
 from pumice.agents.failures import failure_of
+from pumice.agents.handlers import Handler
 from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
-from pumice.agents.spec import AgentSpec, Handler
+from pumice.agents.spec import AgentSpec
 from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.testing.interactions import LONG_AGO, RecordedInteraction, StoredSession
 from pumice.testing.limits import run_on_loop, run_on_thread
@@ -38,7 +39,7 @@ class Turns:
 
     def _attempt(self, one: RecordedInteraction, raised: list[BaseException]) -> Outcome:
         session = one.session
-        handler = self._spec.handler(one.kind, one.name)
+        handler = self._spec.handler(one.kind, one.name, one.payload)
         on_loop = handler is not None and self._spec.needs_loop(handler)
         limit = handler.policy.timeout if handler else WITHOUT_HANDLER
         work = Work(
@@ -100,6 +101,7 @@ def _without_limits(spec: AgentSpec) -> AgentSpec:
     return replace(
         spec,
         hooks={name: _unlimited(one) for name, one in spec.hooks.items()},
+        addresses={name: [_unlimited(one) for one in group] for name, group in spec.addresses.items()},
         jobs={name: _unlimited(one) for name, one in spec.jobs.items()},
         methods={name: _unlimited(one) for name, one in spec.methods.items()},
     )

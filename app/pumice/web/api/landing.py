@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template_string, request
 
-from pumice.agents.spec import AgentSpec, Hook, Job
+from pumice.agents.handlers import Hook, Job
+from pumice.agents.spec import AgentSpec
 from pumice.dev.samples import SESSION, sample
 from pumice.web.http.front import Front
 

@@ -63,6 +63,9 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "/v1/agents/{agent}/hooks/{hook}": {
         "get": _hook("getHook", "Deliver to a hook by GET", None),
         "post": _hook("postHook", "Deliver to a hook", _ANY_BODY),
+        "put": _hook("putHook", "Deliver to a hook by PUT", _ANY_BODY),
+        "patch": _hook("patchHook", "Deliver to a hook by PATCH", _ANY_BODY),
+        "delete": _hook("deleteHook", "Deliver to a hook by DELETE", None),
     },
     "/v1/interactions/{interaction}": {
         "get": Operation(

@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
+from pumice.agents.body_text import parse_json
 from pumice.agents.conditions import Condition, read_condition
 from pumice.agents.names import checked_session_id, is_temporary_id
-from pumice.agents.requests import parse_json
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, Malformed, UnknownSession
 from pumice.sessions import queries

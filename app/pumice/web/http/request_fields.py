@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Request
 
+from pumice.agents.body_text import parse_json
 from pumice.agents.names import checked_key, checked_session_id, is_temporary_id
-from pumice.agents.requests import parse_json
 from pumice.errors import Forbidden, InvalidField, UnsupportedMedia
 from pumice.sessions.accept import temporary_session_id
 from pumice.web.http.shortcuts import read_body

@@ -20,11 +20,11 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return FinalResponse(dumps(value), status, headers, "application/json")
 
 
-def accepted_response(interaction_id: str, session_id: str) -> Response:
-    """202: accepted, and where to look for what becomes of it."""
+def accepted_response(interaction_id: str, session_id: str, status: int = 202) -> Response:
+    """Accepted, and where to look for what becomes of it."""
     body = accepted_document(interaction_id, session_id)
     headers = {"Location": body["location"], "Retry-After": "1"}
-    return FinalResponse(dumps(body), 202, headers, "application/json")
+    return FinalResponse(dumps(body), status, headers, "application/json")
 
 
 def prefers_async() -> bool:
@@ -33,16 +33,18 @@ def prefers_async() -> bool:
 
 
 def accept_and_wait(
-    front: Front, spec: AgentSpec, wanted: NewInteraction
+    front: Front, spec: AgentSpec, wanted: NewInteraction, patience: float | None = None
 ) -> tuple[Accepted, FinishedInteraction | None]:
-    """Accept and wait until it is finished; None instead of what became of it when the reply timeout is over.
+    """Accept and wait until it is finished; None instead of what became of it when the time is over.
+
+    patience: how many seconds to wait; as long as the reply timeout says, if None.
 
     A repeat waits for the first; a chat that was merged into a newer one waits for that.
     """
     waiter = front.replies.expect(wanted.id)
     try:
         accepted = front.intake.accept(spec, wanted)
-        give_up = time.monotonic() + front.settings.reply_timeout
+        give_up = time.monotonic() + (front.settings.reply_timeout if patience is None else patience)
         if accepted.duplicate:
             front.replies.forget(waiter)
             waiter = front.replies.expect(accepted.id, eager=True)

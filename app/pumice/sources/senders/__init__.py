@@ -1,0 +1,1 @@
+"""Senders of webhooks, a function each: what each signs, and where its id, event and time are."""
