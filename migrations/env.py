@@ -7,7 +7,7 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from pumice.sessions.away import address
-from pumice.sessions.models import Base
+from pumice.sessions.tables import Base
 
 MIGRATION_LOCK = 7_864_223
 """Advisory lock that lets one release at a time migrate."""

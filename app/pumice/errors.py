@@ -174,6 +174,12 @@ class UnknownCanary(Problem):
     status, slug = 404, "unknown-canary"
 
 
+class UnknownDelivery(Problem):
+    """There is no such delivery."""
+
+    status, slug = 404, "unknown-delivery"
+
+
 class UnknownOperation(Problem):
     """There is no such operation."""
 

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from pumice.cli.database import migrations_folder, revisions, upgrade_schema
-from pumice.sessions.models import Base
+from pumice.sessions.tables import Base
 from tests.support.databases import database
 
 ROOT = Path(__file__).parents[2]

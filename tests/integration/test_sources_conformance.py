@@ -24,6 +24,7 @@ def signs_time(scheme):
 
 
 SIGNED = [name for name, sender in SENDERS.items() if signs_body(sender.source.scheme)]
+NAMED = [name for name, sender in SENDERS.items() if sender.source.delivery_id is not None]
 TIMED = [name for name, sender in SENDERS.items() if signs_time(sender.source.scheme)]
 LONG_AGO = 3 * 86_400
 
@@ -56,12 +57,13 @@ def test_a_right_one_runs_with_its_event_and_id(one, session):
     found = told(one.send(sent))
     source = one.sender.source
     assert (found["runs"], found["source"], found["size"]) == (1, source.name, len(sent.body))
-    assert found["deliveryId"]
+    assert bool(found["deliveryId"]) == (source.delivery_id is not None)
     assert found["event"] == source.event_of(sent)
     assert (found["event"] is None) == (source.event is None)
     assert not {name.lower() for name in source.scheme.secret_headers} & set(found["headers"])
 
 
+@pytest.mark.parametrize("one", NAMED, indirect=True)
 def test_one_repeated_after_success_runs_nothing(one, session):
     sent = one.made(f"s={session}")
     first, again = told(one.send(sent)), told(one.send(sent))
@@ -70,6 +72,7 @@ def test_one_repeated_after_success_runs_nothing(one, session):
     assert (other["runs"], other["deliveryId"] != first["deliveryId"]) == (2, True)
 
 
+@pytest.mark.parametrize("one", NAMED, indirect=True)
 def test_one_repeated_after_failure_runs_again(one, session, tmp_path):
     flag = tmp_path / "broken"
     flag.touch()
@@ -124,3 +127,7 @@ def test_both_secrets_count_while_one_is_rotated(one, session, sender_keys):
     new, old = sender_keys[one.hook]
     assert told(one(f"s={session}", signing=new.signing))["runs"] == 1
     assert told(one(f"s={session}", signing=old.signing))["runs"] == 2
+
+
+def test_all_but_two_senders_name_their_deliveries():
+    assert set(SENDERS) - set(NAMED) == {"dropbox", "microsoft_graph"}

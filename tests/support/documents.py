@@ -12,9 +12,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_args
 
+from pumice.agents.selectors import Selector
+from pumice.agents.sources import Source
 from pumice.errors import Problem
 from pumice.sessions.finished import ForwardedProblem
 from pumice.settings import Settings
+from pumice.sources.catalog import catalog
+from tests.support.source_vectors import PUBLISHED
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -73,7 +77,34 @@ def problems_table() -> str:
     return "\n".join(rows)
 
 
-GENERATED = {"settings": settings_table, "problems": problems_table}
+def senders_table() -> str:
+    """Every sender that has a source: how it signs, and where its ids and events are."""
+    rows = [
+        "| sender | source | signed | id | event | handshake | answer | verified against |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| [{one.title}]({one.page}) | `{one.call}` | {one.source.scheme.summary} | {_found(one.source.delivery_id)} "
+        f"| {_found(one.source.event)} | {'; '.join(shake.summary for shake in one.source.handshakes) or '-'} "
+        f"| {_answer(one.source)} | its {'published signature' if one.source.name in PUBLISHED else 'description'} |"
+        for one in catalog()
+    ]
+    return "\n".join(rows)
+
+
+def _found(selector: Selector | None) -> str:
+    """Where a source looks, in short: headers and fields of the body."""
+    if selector is None:
+        return "-"
+    return re.sub(r"(body|header|query)\('([^']+)'\)", lambda one: f"`{one[2]}`", selector.name)
+
+
+def _answer(source: Source) -> str:
+    within = "" if source.within is None else f", {source.within:g} s"
+    return ("200" if source.only_200 else "2xx") + within
+
+
+GENERATED = {"settings": settings_table, "problems": problems_table, "senders": senders_table}
 
 
 def generated(name: str) -> str:

@@ -63,6 +63,8 @@ def test_the_repository_watcher_checks_signatures_once_it_has_a_secret(monkeypat
         session = testing.session(importlib.reload(github).RepositoryWatcher)
         assert deliver(session, "fork").status == 401
         assert deliver(session, "fork", {"X-Hub-Signature-256": "sha256=00"}).status == 401
+        sample = session.hook("github", sign=True)
+        assert (sample.status, sample.json) == (200, {"seen": "star"})
     finally:
         monkeypatch.undo()
         importlib.reload(github)

@@ -12,6 +12,7 @@ from pumice.agents.boundary import call_in_fresh_context
 from pumice.agents.fingerprint import fingerprint
 from pumice.agents.handlers import Hook
 from pumice.agents.hook_groups import hook_for
+from pumice.agents.json_text import dumps
 from pumice.agents.names import checked_key, checked_session_id, is_key
 from pumice.agents.requests import Request, Response
 from pumice.agents.selectors import Selector
@@ -202,6 +203,19 @@ def _told(request: Request, source: Source, event: str | None) -> Request:
     return told
 
 
+def hook_payload(hook: Hook, request: Request, selected: str | None, replayed_from: str | None = None) -> str:
+    """The payload of a delivery's interaction, as JSON.
+
+    selected: the session that was selected. replayed_from: the id of the delivery that it repeats on request.
+    """
+    payload = request.encode()
+    if selected is None and hook.selects:
+        payload["unselected"] = True
+    if replayed_from is not None:
+        payload["replayedFrom"] = replayed_from
+    return dumps(payload).decode()
+
+
 def select_session(hook: Hook, request: Request, call: Caller = call_here) -> str | None:
     """The id of the session that the hook's selector chose; None when it found none.
 
@@ -223,7 +237,8 @@ def dedupe_key(
     Raises `SelectorFailed` when the hook's dedupe selector raised, `InvalidField` for a key that can't be stored.
     """
     source = f"hook:{hook.address}"
-    key = header(IDEMPOTENCY_KEY) if hook.source is None else None
+    names_itself = hook.source is not None and hook.source.delivery_id is not None
+    key = None if names_itself else header(IDEMPOTENCY_KEY)
     if key is not None:
         return source, checked_key(key, "Idempotency-Key")
     if hook.dedupe is not None:
@@ -243,7 +258,8 @@ def body_fingerprint(hook: Hook, request: Request, header: Callable[[str], str |
 
     Senders that name their deliveries in another way may change a body when they repeat it.
     """
-    return None if hook.source is not None or header(IDEMPOTENCY_KEY) is None else fingerprint(request.body)
+    names_itself = hook.source is not None and hook.source.delivery_id is not None
+    return None if names_itself or header(IDEMPOTENCY_KEY) is None else fingerprint(request.body)
 
 
 def _selected(hook: Hook, selector: Selector, what: str, request: Request, call: Caller) -> Any:

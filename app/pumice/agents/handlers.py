@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pumice.agents.declare import Policy
-from pumice.agents.selectors import Selector, as_selector
+from pumice.agents.selectors import NO_SELECTOR, Selector, as_selector
 from pumice.agents.sources import Source
 from pumice.errors import DeclarationError
 
@@ -42,6 +42,11 @@ class Hook(Handler):
     accepted_status: int | None = None
     verify: Selector | None = None
     dedupe: Selector | None = None
+
+    @property
+    def selects(self) -> bool:
+        """Whether it says whose its deliveries are: one without a selector makes temporary sessions on purpose."""
+        return self.session.name != NO_SELECTOR
 
 
 @dataclass(frozen=True)

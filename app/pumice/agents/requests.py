@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
 from werkzeug.http import parse_options_header
@@ -147,6 +148,11 @@ class _DecodedRequest(Request):
     def headers(self) -> Headers:
         """The headers."""
         return Headers([(key, value) for key, value in self.__dict__["_payload"]["headers"]])
+
+
+def query_pairs(path: str) -> list[tuple[str, str]]:
+    """The parameters of a path's query, as the front reads them."""
+    return parse_qsl(path.partition("?")[2], keep_blank_values=True, errors="replace")
 
 
 def asks_async(preference: str | None) -> bool:

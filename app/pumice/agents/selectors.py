@@ -12,6 +12,10 @@ from pumice.errors import Malformed
 SelectorLike: TypeAlias = str | Callable[[Request], Any] | None
 
 
+NO_SELECTOR = "none"
+"""The name of the selector that stands where none was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """A named function from a request to a value or, when `is_async`, to an awaitable of it.
@@ -79,7 +83,7 @@ def as_selector(value: SelectorLike | Selector) -> Selector:
     if isinstance(value, Selector):
         return value
     if value is None:
-        return Selector("none", lambda _: None)
+        return Selector(NO_SELECTOR, lambda _: None)
     if isinstance(value, str):
         return Selector(repr(value), lambda _: value)
     if callable(value):

@@ -4,8 +4,9 @@
 """
 
 import fnmatch
+import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -24,8 +25,6 @@ from pumice.errors import PumiceError
 SecretsOf: TypeAlias = Callable[[str], tuple[str, ...]]
 """The secrets that an environment variable of this name holds; none where it is missing or empty."""
 JSON_TYPE = "application/json"
-OF_THE_BODY = "the body's hash"
-"""How the id of a delivery is told whose sender gives it none."""
 
 
 class SecretError(PumiceError):
@@ -161,10 +160,12 @@ class Source:
         others = {name for handshake in self.handshakes for name in handshake.secrets if not lookup(name)}
         return (*own, *sorted(others - set(own)))
 
-    def delivery_id_of(self, request: Request) -> str:
-        """What a repeat of this delivery has too: the sender's id or, where it gives none, the body's hash."""
+    def delivery_id_of(self, request: Request) -> str | None:
+        """The sender's id of this delivery, which a repeat has too; None where it gives none."""
         given = text_of(self.delivery_id, request)
-        return given if given is not None and is_key(given) else f"body:{fingerprint(request.body)}"
+        if given is None or is_key(given):
+            return given
+        return f"id:{fingerprint(given.encode(errors='replace'))}"
 
     def event_of(self, request: Request) -> str | None:
         """The event's type; None where the request names none."""
@@ -174,6 +175,24 @@ class Source:
         """When the event happened, as its sender says; None where it does not, or not as a time."""
         text = text_of(self.time, request)
         return None if text is None else read_time(text)
+
+
+def wrong_secrets(source: Source, lookup: SecretsOf) -> Iterator[tuple[str, str]]:
+    """The variables whose secrets are missing or wrong, and why. A secret that the sender hands over may be missing."""
+    may_miss = any(one.hands_over for one in source.handshakes)
+    for variable in source.missing(lookup):
+        if not may_miss:
+            yield variable, "is missing or empty"
+    for variable in source.secrets:
+        for secret in lookup(variable):
+            try:
+                source.scheme.check_secret(secret)
+            except SecretError as error:
+                yield variable, f"holds no secret of this sender: {error}"
+
+
+WHOLE_BODY = Selector("the body's hash", lambda request: f"body:{fingerprint(request.body)}")
+"""The id of deliveries whose sender names none, and whose bodies are never the same: they hold a time or an id."""
 
 
 def text_of(selector: Selector | None, request: Request) -> str | None:
@@ -212,6 +231,47 @@ def read_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def read_rfc3339(text: str) -> datetime | None:
+    """A time as RFC 3339 has it, with its timezone; None for anything else."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
+
+
+def with_event(source: Source | None, request: Request, event: str) -> Request:
+    """The request with this event type, where its source looks for it: in a header, or in a field of a JSON body."""
+    for place in re.finditer(r"(body|header)\('([^']+)'\)", source.event.name if source and source.event else ""):
+        kind, name = place.groups()
+        if kind == "header" and name in request.headers:
+            request = with_headers(request, {name: event})
+        elif kind == "body":
+            body = put_field(loads(request.body), name.split("."), event) if request.is_json else None
+            if body is not None:
+                request = Request(request.method, request.path, request.query, request.headers, dumps(body))
+    return request
+
+
+def put_field(value: Any, keys: Sequence[str], put: Any) -> Any:
+    """The JSON value with something put at a path, which is made where it is missing; None where it can't be."""
+    if not keys:
+        return put
+    key, rest = keys[0], keys[1:]
+    if isinstance(value, list):
+        if not (key.isdigit() and int(key) <= len(value)):
+            return None
+        place = int(key)
+        inner = put_field(value[place] if place < len(value) else None, rest, put)
+        return None if inner is None else [*value[:place], inner, *value[place + 1 :]]
+    if key == "0" and not isinstance(value, dict):
+        inner = put_field(None, rest, put)
+        return None if inner is None else [inner]
+    fields = value if isinstance(value, dict) else {}
+    inner = put_field(fields.get(key), rest, put)
+    return None if inner is None else {**fields, key: inner}
 
 
 def with_headers(request: Request, headers: Mapping[str, str]) -> Request:

@@ -12,6 +12,7 @@ from pumice.cli.failing import Commands
 from pumice.cli.failures import failures
 from pumice.cli.fleet import fleet
 from pumice.cli.health import health
+from pumice.cli.hooks import hooks
 from pumice.cli.keys import keys
 from pumice.cli.new import new
 from pumice.cli.processes import beat, web, worker
@@ -29,7 +30,7 @@ def pumice() -> None:
 for command in (
     *(new, dev, web, worker, beat),
     *(check, health, settings, db, keys),
-    *(agents, jobs, sessions, fleet, canary, failures, chat, shell),
+    *(agents, hooks, jobs, sessions, fleet, canary, failures, chat, shell),
 ):
     pumice.add_command(command)
 

@@ -57,8 +57,10 @@ def _findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("settings", True, f"all {len(Settings.model_fields)} are valid")
     wrong = {variable for variable, _ in problems}
     for name, look in _CHECKS.items():
-        if name not in wrong:
-            yield from _guarded(name, look, settings)
+        agents = [] if name in wrong else list(_guarded(name, look, settings))
+        yield from agents
+        if name == "AGENTS" and not all(finding.well for finding in agents):
+            wrong.add("secrets")
 
 
 def _guarded(name: str, look: Check, settings: Settings) -> Iterator[Finding]:
@@ -84,6 +86,25 @@ def _agents(settings: Settings) -> Iterator[Finding]:
             yield Finding("AGENTS", False, _from_here(one_line(error)))
     if not wrong:
         yield Finding("AGENTS", True, f"serving {', '.join(load_agents(settings.agents))}")
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    from pumice.agents.registry import load_agents
+    from pumice.agents.sources import wrong_secrets
+    from pumice.settings import secrets_of
+
+    wrong, hooks = False, 0
+    for spec in load_agents(settings.agents).values():
+        for address, group in spec.addresses.items():
+            source = group[0].source
+            if source is None:
+                continue
+            hooks += 1
+            for variable, what in wrong_secrets(source, secrets_of):
+                wrong = True
+                yield Finding(variable, False, f"{what}: the hook {address} of {spec.id} answers 503 ({source.name})")
+    if hooks and not wrong:
+        yield Finding("secrets", True, f"{hooks} hooks have the secrets of their senders")
 
 
 def _middleware(settings: Settings) -> Iterator[Finding]:
@@ -135,6 +156,7 @@ def _from_here(text: str) -> str:
 
 _CHECKS: dict[str, Check] = {
     "AGENTS": _agents,
+    "secrets": _secrets,
     "MIDDLEWARE": _middleware,
     "DATABASE_URL": _postgres,
     "REDIS_URL": _redis,

@@ -97,11 +97,13 @@ def settings_of(data_dir: Path) -> Settings:
     return Settings.with_values(instance.settings)
 
 
-def front_of(context: click.Context, agent: str, data_dir: Path, url: str | None, key: str | None) -> Front:
+def front_of(
+    context: click.Context, agent: str, data_dir: Path, url: str | None, key: str | None, *, secret: bool = False
+) -> Front:
     """The front that a request for an agent goes to, and the key to send.
 
     That is what the command line names; else the `pumice dev` that runs on this data directory; else what the
-    environment names. Raises `click.ClickException` when there is none.
+    environment names. secret: whether it is the agent's secret key. Raises `click.ClickException` when there is none.
     """
     instance = find_instance(data_dir)
     named = context.get_parameter_source("url") is click.core.ParameterSource.COMMANDLINE
@@ -109,7 +111,7 @@ def front_of(context: click.Context, agent: str, data_dir: Path, url: str | None
         if agent not in instance.keys:
             raise Failed(f"pumice: the running pumice dev has no agent {agent!r}: it serves {', '.join(instance.keys)}")
         given = key if context.get_parameter_source("key") is click.core.ParameterSource.COMMANDLINE else None
-        return Front(instance.url, given or instance.keys[agent]["publicKey"])
+        return Front(instance.url, given or instance.keys[agent]["secretKey" if secret else "publicKey"])
     if not url:
         raise Failed("pumice: no pumice dev runs here: name a front with --url or PUMICE_URL")
     if not key:

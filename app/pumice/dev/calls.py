@@ -1,7 +1,7 @@
 """The commands that `pumice dev` prints, ready to paste."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,12 +44,14 @@ def _chats(url: str, agent: str, key: str) -> list[str]:
 
 
 def _hook(url: str, agent: str, hook: HookSample) -> str:
+    if hook.is_signed:
+        return f"pumice hooks trigger {agent} {hook.name}"
     address = f"{url}/v1/agents/{agent}/hooks/{hook.name}" + (f"?{urlencode(hook.query)}" if hook.query else "")
     headers = [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in hook.headers.items()]
-    body = [_json(hook.body)] if "POST" in hook.methods else []
+    body = [_json({} if hook.body is None else hook.body)] if "POST" in hook.methods else []
     return " ".join(["curl", shlex.quote(address), *headers, *body])
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: Any) -> str:
     """The options that send `value`."""
     return f"-H 'content-type: application/json' -d {shlex.quote(orjson.dumps(value).decode())}"

@@ -53,14 +53,15 @@ def served(spec: AgentSpec) -> ServedAgent:
     """The agent as its callers see it."""
     hooks = [
         HookSample(
-            name=name,
-            methods=hook.methods,
-            body=dict(request.body),
+            name=address,
+            methods=group[0].methods,
+            body=request.body,
             query=dict(request.query),
-            headers=dict(request.headers),
+            headers={name: text for name, text in request.headers.items() if "{" not in text},
+            is_signed=group[0].source is not None and bool(group[0].source.secrets),
         )
-        for name, hook in spec.hooks.items()
-        for request in [sample(spec, name, hook)]
+        for address, group in spec.addresses.items()
+        for request in [sample(spec, address, group[0])]
     ]
     return ServedAgent(id=spec.id, can_chat=spec.can_chat, hooks=tuple(hooks))
 

@@ -4,6 +4,7 @@ The supervisor itself never imports an author's code, so it never holds an old v
 """
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,15 +12,16 @@ from pumice.dev.files import Signature
 
 
 class HookSample(BaseModel):
-    """A hook, and a request that it understands."""
+    """A hook, and a request that it understands. is_signed: its sender signs, so that it has to be triggered."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     methods: tuple[str, ...]
-    body: dict[str, object] = {}
+    body: Any = None
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
+    is_signed: bool = False
 
 
 class ServedAgent(BaseModel):

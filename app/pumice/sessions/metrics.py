@@ -1,8 +1,10 @@
 """What is measured in Postgres: queues, the dead, and workers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 
 QUEUED = text("""
 select agent_id, kind, count(*) as waiting, coalesce(extract(epoch from now() - min(available_at)), 0) as oldest
@@ -13,6 +15,7 @@ WORKERS = text("select count(*) from workers where seen_at > now() - interval '1
 
 
 COUNTERS = text("select name, value from counters")
+HOOKS = text("select agent_id, hook, event, status, count as n from hook_counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,16 @@ class QueueMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What was measured: the queues, how many are dead by agent, how many workers were seen lately, and counters."""
+    """What was measured: the queues, how many are dead by agent, how many workers were seen lately, and counters.
+
+    hooks: how many deliveries each hook had, by event and status.
+    """
 
     queues: list[QueueMeasure]
     dead: dict[str, int]
     workers: int
     counters: dict[str, int]
+    hooks: Sequence[Row[Any]]
 
 
 def measure(engine: Engine) -> Measures:
@@ -44,4 +51,5 @@ def measure(engine: Engine) -> Measures:
         dead = {row.agent_id: row.dead for row in connection.execute(DEAD)}
         workers = connection.execute(WORKERS).scalar_one()
         counters = {row.name: row.value for row in connection.execute(COUNTERS)}
-        return Measures(queues, dead, workers, counters)
+        hooks = connection.execute(HOOKS).all()
+        return Measures(queues, dead, workers, counters, hooks)

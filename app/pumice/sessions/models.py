@@ -1,7 +1,4 @@
-"""The tables, typed. Postgres is the truth; migrations/ makes these and tests compare the two.
-
-Text keys use the collation "C": byte order, the same here, in Postgres and on every machine.
-"""
+"""The tables, typed. Postgres is the truth; migrations/ makes these and tests compare the two."""
 
 import uuid
 from datetime import datetime
@@ -10,7 +7,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
@@ -22,15 +18,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-Key = Text(collation="C")
-Time = DateTime(timezone=True)
-NOW = text("now()")
-
-
-class Base(DeclarativeBase):
-    """Declarative base of every table."""
+from pumice.sessions.model_base import NOW, Base, Key, Time
 
 
 class AgentRow(Base):
@@ -156,6 +146,7 @@ class InteractionRow(Base):
         Index("interactions_finished", "finished_at", postgresql_where=text("finished_at is not null")),
         Index("interactions_points", "agent_id", "session_id", "point", postgresql_where=text("point is not null")),
         Index("interactions_dead", "agent_id", "seq", postgresql_where=text("status in ('dead', 'failed')")),
+        Index("interactions_deliveries", "agent_id", "name", "id", postgresql_where=text("kind = 'hook'")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)

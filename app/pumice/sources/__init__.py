@@ -5,7 +5,7 @@ the sender's secrets; several secrets in one variable, separated by commas, all 
 """
 
 from pumice.agents.sources import Handshake, Sample, Source
-from pumice.sources.generic import basic, custom, hmac, shared_token
+from pumice.sources.generic import basic, custom, hmac, shared_token, unsigned
 from pumice.sources.senders.cloud import cloudevents, event_grid, microsoft_graph, okta, persona, pusher, workos, x
 from pumice.sources.senders.code import (
     bitbucket,
@@ -158,6 +158,7 @@ __all__ = [
     "twilio",
     "twitch",
     "typeform",
+    "unsigned",
     "vercel",
     "viber",
     "webflow",

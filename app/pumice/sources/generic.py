@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 from typing import Any, Literal
 
 from pumice.agents.requests import Request
-from pumice.agents.selectors import Selector, SelectorLike, as_selector, header
+from pumice.agents.selectors import Selector, SelectorLike, as_selector
 from pumice.agents.sources import Received, Sample, Scheme, Source
 from pumice.sources.body_hmac import BodyHmac
 from pumice.sources.digests import Digest
@@ -41,7 +41,8 @@ def hmac(  # noqa: PLR0913 (all but the secret are how the sender signs)
     header: where the signature is, after `prefix`. algorithm: as hashlib names it. key: what the secret becomes.
     message: what is signed, with `{body}` and, where there is a header `timestamp`, `{time}` in `unit`; the request is
     refused when that is more than `tolerance` seconds from now.
-    delivery_id, event, time: selectors of the delivery's id, the event's type and the event's time.
+    delivery_id, event, time: selectors of the delivery's id, the event's type and the event's time. Without an id,
+    repeats are recognised by an Idempotency-Key or a well-known header, as without a source.
     Raises `ValueError` for an algorithm that hashlib does not know.
     """
     if algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
@@ -133,6 +134,21 @@ class Custom:
         return received.request
 
 
+@dataclass(frozen=True, slots=True)
+class Unsigned(Custom):
+    """No check at all."""
+
+    @property
+    def summary(self) -> str:
+        """That there is none."""
+        return "nothing: every request is believed"
+
+
+def unsigned(source: Source) -> Source:
+    """A source that believes every request: for trying out, and for addresses that only its sender can reach."""
+    return replace(source, scheme=Unsigned(lambda _request, _secrets: True), secrets=())
+
+
 def custom(
     check: Callable[[Request, Sequence[str]], Any],
     *secrets: str,
@@ -158,6 +174,3 @@ def _source(
 ) -> Source:
     found = [None if one is None else as_selector(one) for one in (delivery_id, event, time)]
     return Source(name, scheme, secrets, found[0], found[1], found[2], sample=SAMPLE)
-
-
-__all__ = ["basic", "custom", "header", "hmac", "shared_token"]

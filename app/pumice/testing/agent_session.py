@@ -152,13 +152,13 @@ class AgentSession:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
-        sign: bool = True,
+        sign: bool | None = None,
     ) -> Answer:
         """Deliver a webhook. `json` is its body, or `data`: text, bytes, or a mapping of form fields and files.
 
-        A request to a hook with a source is signed as its sender would sign it, by a secret made for it; with
-        `sign=False` it goes as it is, and is verified with the environment's secrets. Where neither json, data, query
-        nor headers are given, it is the source's own sample.
+        A request to a hook with a source goes as it is where the environment has the sender's secret, and is verified
+        with that; elsewhere it is signed with a secret made for it. `sign=True` always signs, `sign=False` never. A
+        request to be signed that has neither body nor query is the source's own sample.
         The hook's own `verify` and selectors run first. A request that is not verified is answered with 401, a repeated
         delivery with the first's answer, and one that is not finished when its caller stops waiting with 202.
         Raises `AssertionError` when the selector selects another session than this one, and the problems that its

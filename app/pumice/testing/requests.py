@@ -57,14 +57,16 @@ def make_request(path: str, method: str, json: Any, data: Any, query: Any, heade
         builder.close()
 
 
-def as_sent(source: Source | None, request: Request, *, sign: bool) -> tuple[Received, SecretsOf]:
+def as_sent(source: Source | None, request: Request, *, sign: bool | None) -> tuple[Received, SecretsOf]:
     """The request as its sender sends it, and where its hook finds the secrets.
 
-    sign: whether it is signed, with a secret made for it. What has no body, query or signature becomes a sample.
+    sign: whether it is signed, with a secret made for it; None: where the environment has no secret. What is signed and
+    has no body and no query becomes a sample.
     """
     now = time.time()
     received = Received(request, HOST + request.path, now)
-    if source is None or not sign:
+    is_signed_here = source is not None and sign is None and not source.secrets_from(secrets_of)
+    if source is None or not (sign or is_signed_here):
         return received, secrets_of
     if not request.body and not request.query and request.method == "POST":
         request = source.sample.request(request.path, now)

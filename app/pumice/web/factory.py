@@ -6,6 +6,7 @@ from pumice.settings import Settings
 from pumice.web.api.canary_routes import canary_blueprint
 from pumice.web.api.control import control_blueprint
 from pumice.web.api.deletion import deletion_blueprint
+from pumice.web.api.delivery_routes import delivery_blueprint
 from pumice.web.api.diff_routes import diff_blueprint
 from pumice.web.api.export_routes import export_blueprint
 from pumice.web.api.fleet_routes import fleet_blueprint
@@ -42,6 +43,7 @@ BLUEPRINTS = (
     diff_blueprint,
     replay_blueprint,
     fleet_blueprint,
+    delivery_blueprint,
     canary_blueprint,
     health_blueprint,
     openapi_blueprint,

@@ -49,7 +49,7 @@ ENDS = (
     ),
     Mutation(
         proves="cells: selectors on the front",
-        file="app/pumice/web/hooks/author_code.py",
+        file="app/pumice/web/http/author_code.py",
         old="PLACES = 32",
         new="PLACES = 1",
         tests=(f"{BOUNDARY}test_async_selectors_run_side_by_side",),

@@ -2,7 +2,7 @@
 
 from pumice.agents.requests import Request
 from pumice.agents.selectors import Selector, body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.body_hmac import BodyHmac
 from pumice.sources.digests import Digest
 from pumice.sources.handshakes import body_challenge, crc, header_challenge, origin_consent, query_echo
@@ -88,7 +88,7 @@ def pusher(secret: str) -> Source:
         "pusher",
         BodyHmac("X-Pusher-Signature"),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("events.0.name"),
         body("time_ms"),
         within=10,

@@ -1,7 +1,7 @@
 """Where code lives and runs: repositories, builds, incidents."""
 
 from pumice.agents.selectors import body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.body_hmac import BodyHmac
 from pumice.sources.digests import Digest
 from pumice.sources.senders.standard import STANDARD_WEBHOOKS
@@ -194,7 +194,7 @@ def buildkite(secret: str) -> Source:
         "buildkite",
         TimedHmac("X-Buildkite-Signature", "{time}.{body}", "timestamp", "signature", ","),
         (secret,),
-        None,
+        WHOLE_BODY,
         first(header("X-Buildkite-Event"), body("event")),
         within=15,
         sample=Sample(

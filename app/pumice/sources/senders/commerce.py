@@ -1,7 +1,7 @@
 """Shops, parcels, forms and books."""
 
 from pumice.agents.selectors import body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.any_of import AnyOf
 from pumice.sources.body_hmac import BodyHmac
 from pumice.sources.digests import Digest
@@ -134,7 +134,7 @@ def webflow(secret: str) -> Source:
         "webflow",
         TimedHmac("x-webflow-signature", "{time}:{body}", "x-webflow-timestamp", unit="milliseconds"),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("triggerType"),
         header("x-webflow-timestamp"),
         within=10,
@@ -153,7 +153,7 @@ def docusign(secret: str) -> Source:
         "docusign",
         AnyOf([BodyHmac(f"X-DocuSign-Signature-{number}", digest=BASE64) for number in range(1, KEYS + 1)]),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("event"),
         body("generatedDateTime"),
         within=30,
@@ -173,7 +173,7 @@ def quickbooks(secret: str) -> Source:
         "quickbooks",
         BodyHmac("intuit-signature", digest=BASE64),
         (secret,),
-        first(body("0.id"), body("0.intuitid")),
+        first(body("0.id"), WHOLE_BODY),
         first(body("0.type"), body("eventNotifications.0.dataChangeEvent.entities.0.name")),
         first(body("0.time"), body("eventNotifications.0.dataChangeEvent.entities.0.lastUpdated")),
         within=3,
@@ -206,7 +206,7 @@ def xero(secret: str) -> Source:
         "xero",
         BodyHmac("x-xero-signature", digest=BASE64),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("events.0.eventType"),
         body("events.0.eventDateUtc"),
         (nothing_yet("events"),),

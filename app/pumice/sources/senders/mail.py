@@ -1,7 +1,7 @@
 """Mail, marketing and customers."""
 
 from pumice.agents.selectors import body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.address_hmac import AddressHmac
 from pumice.sources.asymmetric import Asymmetric
 from pumice.sources.body_hmac import BodyHmac
@@ -66,7 +66,7 @@ def postmark(secret: str) -> Source:
         "postmark",
         Basic(),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("RecordType"),
         first(body("DeliveredAt"), body("BouncedAt"), body("ReceivedAt"), body("ChangedAt"), body("Date")),
         within=10,
@@ -103,7 +103,7 @@ def hubspot(secret: str) -> Source:
         "hubspot",
         AddressHmac("X-HubSpot-Signature-v3", "method+url+body+time", BASE64, "X-HubSpot-Request-Timestamp"),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("0.subscriptionType"),
         body("0.occurredAt"),
         within=5,
@@ -149,7 +149,7 @@ def calendly(secret: str) -> Source:
         "calendly",
         TimedHmac("Calendly-Webhook-Signature", "{time}.{body}", "t", "v1", ","),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("event"),
         body("created_at"),
         within=10,
@@ -169,7 +169,7 @@ def cal_com(secret: str) -> Source:
         "cal_com",
         BodyHmac("X-Cal-Signature-256"),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("triggerEvent"),
         body("createdAt"),
         within=10,

@@ -2,7 +2,7 @@
 
 from pumice.agents.requests import Request
 from pumice.agents.selectors import Selector, body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.address_hmac import AddressHmac
 from pumice.sources.asymmetric import Asymmetric
 from pumice.sources.body_hmac import BodyHmac
@@ -127,7 +127,7 @@ def zoom(secret: str) -> Source:
         "zoom",
         TimedHmac("x-zm-signature", "v0:{time}:{body}", "x-zm-request-timestamp", "v0="),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("event"),
         body("event_ts"),
         (zoom_validation(),),
@@ -151,6 +151,7 @@ def meta(secret: str, *, verify_token: str) -> Source:
         first(
             body("entry.0.changes.0.value.messages.0.id"),
             body("entry.0.messaging.0.message.mid"),
+            WHOLE_BODY,
         ),
         first(body("entry.0.changes.0.field"), body("object")),
         first(body("entry.0.changes.0.value.messages.0.timestamp"), body("entry.0.time")),
@@ -231,7 +232,7 @@ def viber(secret: str) -> Source:
         "viber",
         BodyHmac("X-Viber-Content-Signature"),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("event"),
         body("timestamp"),
         (told("event", "webhook"),),

@@ -2,7 +2,7 @@
 
 from pumice.agents.requests import Request
 from pumice.agents.selectors import Selector, body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.address_hmac import AddressHmac
 from pumice.sources.asymmetric import Asymmetric
 from pumice.sources.body_hmac import BodyHmac
@@ -85,7 +85,7 @@ def lemon_squeezy(secret: str) -> Source:
         "lemon_squeezy",
         BodyHmac("X-Signature"),
         (secret,),
-        None,
+        WHOLE_BODY,
         first(header("X-Event-Name"), body("meta.event_name")),
         body("data.attributes.updated_at"),
         within=10,
@@ -153,7 +153,7 @@ def paystack(secret: str) -> Source:
         "paystack",
         BodyHmac("x-paystack-signature", digest=Digest("sha512")),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("event"),
         first(body("data.paid_at"), body("data.created_at")),
         within=10,
@@ -170,7 +170,7 @@ def flutterwave(secret: str) -> Source:
         "flutterwave",
         SharedToken("header", "verif-hash"),
         (secret,),
-        None,
+        WHOLE_BODY,
         first(body("event"), body("event.type")),
         body("data.created_at"),
         within=60,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pumice.agents.selectors import Selector, body, first, header
-from pumice.agents.sources import Sample, Source
+from pumice.agents.sources import WHOLE_BODY, Sample, Source
 from pumice.sources.any_of import AnyOf
 from pumice.sources.digests import Digest
 from pumice.sources.timed_hmac import TimedHmac
@@ -125,7 +125,7 @@ def elevenlabs(secret: str) -> Source:
         "elevenlabs",
         TimedHmac("ElevenLabs-Signature", "{time}.{body}", "t", "v0", ",", tolerance=1800),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("type"),
         body("event_timestamp"),
         within=10,
@@ -146,7 +146,7 @@ def retell(api_key: str) -> Source:
         "retell",
         TimedHmac("X-Retell-Signature", "{body}{time}", "v", "d", ",", unit="milliseconds"),
         (api_key,),
-        None,
+        WHOLE_BODY,
         body("event"),
         first(body("call.end_timestamp"), body("call.start_timestamp")),
         within=10,

@@ -1,7 +1,7 @@
 """Documents, files and tasks."""
 
 from pumice.agents.selectors import body, first, header
-from pumice.agents.sources import Received, Sample, Source, text_of
+from pumice.agents.sources import WHOLE_BODY, Received, Sample, Source, text_of
 from pumice.sources.address_hmac import AddressHmac
 from pumice.sources.any_of import AnyOf
 from pumice.sources.body_hmac import BodyHmac
@@ -45,7 +45,7 @@ def asana(secret: str) -> Source:
         "asana",
         BodyHmac("X-Hook-Signature"),
         (secret,),
-        None,
+        WHOLE_BODY,
         body("events.0.action"),
         body("events.0.created_at"),
         (handed_over("`X-Hook-Secret` is echoed, and kept as pending", find), nothing_yet("events")),
@@ -95,7 +95,7 @@ def airtable(secret: str) -> Source:
         "airtable",
         BodyHmac("X-Airtable-Content-MAC", "hmac-sha256=", Digest(key="base64")),
         (secret,),
-        None,
+        WHOLE_BODY,
         None,
         body("timestamp"),
         within=25,
@@ -153,7 +153,7 @@ def figma(passcode: str) -> Source:
         "figma",
         SharedToken("body", "passcode"),
         (passcode,),
-        None,
+        WHOLE_BODY,
         body("event_type"),
         body("timestamp"),
         within=10,

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, request
 from pumice.agents.operations import read_share
 from pumice.agents.releases import PARTS
 from pumice.sessions import canaries
-from pumice.web.api.sessions import authorised
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised
 from pumice.web.http.request_fields import json_object
 from pumice.web.http.responses import json_response
 

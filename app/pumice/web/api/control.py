@@ -9,8 +9,8 @@ from pumice.errors import InvalidField, UnknownInteraction
 from pumice.messaging.wakes import QUEUE_OF_KIND, Wake
 from pumice.sessions import given_up as dead
 from pumice.web.api.documents import interaction_document
-from pumice.web.api.sessions import LAST_SEQ, authorised, page_limit, page_number
 from pumice.web.http.front import Front
+from pumice.web.http.managing import LAST_SEQ, authorised, page_limit, page_number
 from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
 from pumice.web.http.stopping_turns import stop_turns

@@ -8,8 +8,8 @@ from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField, UnknownSession
 from pumice.sessions.deletion import Deleted, delete_session
 from pumice.sessions.erasure import erase
-from pumice.web.api.sessions import authorised
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised
 from pumice.web.http.responses import json_response
 
 DELETED = "This session was deleted."

@@ -13,8 +13,8 @@ from pumice.sessions.differences import added_parts
 from pumice.sessions.points import Point, resolve
 from pumice.web.api.export_routes import given_point
 from pumice.web.api.session_access import message_document
-from pumice.web.api.sessions import authorised, page_limit, page_number
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised, page_limit, page_number
 from pumice.web.http.responses import json_response
 
 

@@ -75,6 +75,8 @@ def interaction_document(row: InteractionRow, *, secret: bool) -> dict[str, Any]
         "startedAt": _time(row.started_at),
         "finishedAt": _time(row.finished_at),
     }
+    if isinstance(row.payload, dict) and "replayedFrom" in row.payload:
+        document["replayedFrom"] = row.payload["replayedFrom"]
     if secret:
         return document | {"usage": row.usage, "effects": row.effects or []}
     return document | {"usage": row.usage} if row.kind == "chat" else document

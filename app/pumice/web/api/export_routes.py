@@ -20,6 +20,7 @@ from pumice.sessions.exporting import Export
 from pumice.sessions.importing import import_file
 from pumice.web.api import sessions as session_routes
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised
 from pumice.web.http.request_fields import either
 from pumice.web.http.responses import json_response
 
@@ -37,7 +38,7 @@ def export_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/<session_id>/export")
     def export(agent_id: str, session_id: str) -> Response:
-        spec = session_routes.authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         found = Export(front.connections.borrow, spec.id, session_id, given_point("at"), redaction_of(spec.cls))
         lines = found.lines_or_error()
         first = next(lines)
@@ -47,7 +48,7 @@ def export_blueprint(front: Front) -> Blueprint:
 
     @blueprint.post("/import")
     def import_(agent_id: str) -> Response:
-        spec = session_routes.authorised(front, agent_id)
+        spec = authorised(front, agent_id)
         wanted = _wanted_id()
         if request.headers.get("content-encoding", "identity") != "identity" or request.mimetype not in TAKEN:
             raise UnsupportedMedia(f"The body must be an exported session: {NDJSON}, without a content encoding.")

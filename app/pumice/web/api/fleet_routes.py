@@ -8,8 +8,8 @@ from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField
 from pumice.sessions import operations, queries
 from pumice.sessions.staleness import refresh_stale
-from pumice.web.api.sessions import authorised, page_limit
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised, page_limit
 from pumice.web.http.request_fields import json_object
 from pumice.web.http.responses import json_response
 

@@ -11,6 +11,7 @@ from pumice.errors import CannotDeliver, StoreAway, StoreAwayError
 from pumice.sessions.metrics import measure
 from pumice.sessions.readiness import WriteCheck
 from pumice.web.api.delivery_metrics import DeliveryCollector
+from pumice.web.api.hook_metrics import hook_metrics
 from pumice.web.http.front import Front
 from pumice.web.http.responses import json_response
 
@@ -79,3 +80,4 @@ class _StoreCollector:
         yield from (waiting, oldest, dead, workers)
         for name, what in COUNTED.items():
             yield CounterMetricFamily(f"pumice_{name}", what, value=found.counters.get(name, 0))
+        yield from hook_metrics(found.hooks)

@@ -15,8 +15,9 @@ from pumice.sessions.forks import NewFork, fork
 from pumice.sessions.points import resolve
 from pumice.sessions.restoring import RestoreOptions, restore
 from pumice.sessions.snapshots import NewSnapshot, Snapshot
-from pumice.web.api.sessions import authorised, checked_metadata, page_limit, read_session
+from pumice.web.api.sessions import checked_metadata, read_session
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised, page_limit
 from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
 from pumice.web.http.stopping_turns import stop_turns

@@ -68,7 +68,7 @@ def _public_keys(data: Path) -> dict[str, str]:
 
 def _described(spec: AgentSpec, url: str, key: str) -> dict[str, Any]:
     calls = [_chat(url, key)] if spec.can_chat else []
-    calls += [_hook(spec, url, name, hook) for name, hook in spec.hooks.items()]
+    calls += [_hook(spec, url, address, group[0]) for address, group in spec.addresses.items()]
     return {
         "id": spec.id,
         "cls": f"{spec.cls.__module__}:{spec.cls.__qualname__}",
@@ -85,16 +85,19 @@ def _chat(url: str, key: str) -> dict[str, str]:
 
 
 def _hook(spec: AgentSpec, url: str, name: str, hook: Hook) -> dict[str, str]:
+    if hook.source is not None and hook.source.secrets:
+        what = f"The hook {name} takes what {hook.source.name} signs: this sends a sample, signed."
+        return {"what": what, "command": f"pumice hooks trigger {spec.id} {name}"}
     given = sample(spec, name, hook)
     address = f"{url}/v1/agents/{spec.id}/hooks/{name}" + (f"?{urlencode(given.query)}" if given.query else "")
-    headers = [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in given.headers.items()]
-    body = [_body(dict(given.body))] if "POST" in hook.methods else []
+    headers = [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in given.headers.items() if "{" not in value]
+    body = [_body({} if given.body is None else given.body)] if "POST" in hook.methods else []
     verified = ", which it verifies: this request is refused" if hook.verify else ""
     what = f"The hook {name} takes {' and '.join(hook.methods)}{verified}."
     return {"what": what, "command": " ".join(["curl", shlex.quote(address), *headers, *body])}
 
 
-def _body(value: dict[str, Any]) -> str:
+def _body(value: Any) -> str:
     return f"-H 'content-type: application/json' -d {shlex.quote(json.dumps(value))}"
 
 

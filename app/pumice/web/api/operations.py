@@ -1,6 +1,7 @@
 """The operations of `/openapi.json`."""
 
 from pumice.web.api.operation import MANAGING, MANY, ONE, WRITING, Operation, answer, json_body
+from pumice.web.api.operations_deliveries import DELIVERIES
 from pumice.web.api.operations_export import EXPORT
 from pumice.web.api.operations_fleet import FLEET
 from pumice.web.api.operations_history import HISTORY, POINTING
@@ -210,6 +211,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     **EXPORT,
     **REPLAY,
     **FLEET,
+    **DELIVERIES,
     "/healthz": {"get": _about("getHealth", "Does this process live?", answer("Health", "It does"))},
     "/readyz": {"get": _about("getReadiness", "Can it serve?", answer("Readiness", "It can"), 503)},
     "/metrics": {

@@ -1,6 +1,7 @@
 """The parameters and keys of `/openapi.json`."""
 
 from pumice.agents.states import Kind
+from pumice.sessions.deliveries import STATUSES
 from pumice.web.api.schema import Schema, ref
 
 KEY_SCHEMES: Schema = {
@@ -75,6 +76,11 @@ PARAMETERS: dict[str, Schema] = {
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
     "operation": _parameter("path", "operation", {**_TEXT, "format": "uuid"}, "The operation's id"),
     "replay": _parameter("path", "replay", {**_TEXT, "format": "uuid"}, "The replay's id"),
+    "delivery": _parameter("path", "delivery", {**_TEXT, "format": "uuid"}, "The delivery's id"),
+    "deliveryHook": _parameter("query", "hook", _TEXT, "Only of this hook"),
+    "deliveryStatus": _parameter("query", "status", {"enum": list(STATUSES)}, "Only these"),
+    "deliveryEvent": _parameter("query", "event", _TEXT, "Only of this event type; `*` stands for any characters"),
+    "since": _parameter("query", "since", {**_TEXT, "format": "date-time"}, "Only those received since (RFC 3339)"),
     "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
     "importAsSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
     "limit": _parameter(

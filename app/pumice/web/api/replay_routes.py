@@ -9,8 +9,9 @@ from pumice.agents.releases import checked_release
 from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField
 from pumice.sessions import queries, replays
-from pumice.web.api.sessions import authorised, checked_condition, page_limit
+from pumice.web.api.sessions import checked_condition
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised, page_limit
 from pumice.web.http.request_fields import json_object
 from pumice.web.http.responses import json_response
 

@@ -4,6 +4,7 @@ from pumice.agents.messages import ROLES
 from pumice.agents.names import SESSION_ID_LENGTH
 from pumice.agents.states import FailureCode, Kind, Reason, Status
 from pumice.web.api.schema import COUNT, TEXT, TIME, UUID, Schema, object_of, or_null, page_of, ref
+from pumice.web.api.schemas_deliveries import DELIVERY_SCHEMAS
 from pumice.web.api.schemas_export import EXPORT_SCHEMAS
 from pumice.web.api.schemas_fleet import FLEET_SCHEMAS
 from pumice.web.api.schemas_history import HISTORY_SCHEMAS
@@ -215,6 +216,7 @@ SCHEMAS: dict[str, Schema] = {
     **EXPORT_SCHEMAS,
     **REPLAY_SCHEMAS,
     **FLEET_SCHEMAS,
+    **DELIVERY_SCHEMAS,
     "Health": object_of("The process lives", {"status": {"const": "ok"}}),
     "Readiness": object_of(
         "The store answers",

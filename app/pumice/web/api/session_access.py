@@ -12,9 +12,9 @@ from pumice.errors import UnknownSession
 from pumice.sessions import queries
 from pumice.sessions.conversation import read_after
 from pumice.sessions.points import resolve
-from pumice.web.api.sessions import authorised, page_limit, page_number
 from pumice.web.http.cursors import read_cursor
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised, page_limit, page_number
 from pumice.web.http.request_fields import given_key
 from pumice.web.http.responses import json_response
 from pumice.web.http.stopping_turns import stop_turns

@@ -16,13 +16,11 @@ from pumice.sessions.points import resolve
 from pumice.sessions.staleness import refresh_stale
 from pumice.web.api.documents import interaction_document, point_document, session_document
 from pumice.web.http.front import Front
-from pumice.web.http.request_fields import either, given_key, json_object
+from pumice.web.http.managing import LAST_SEQ, authorised, page_limit, page_number
+from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
 
-PAGE = 100
-MOST = 1000
 METADATA_LIMIT = 16_384
-LAST_SEQ = 2**63 - 1
 
 
 def sessions_blueprint(front: Front) -> Blueprint:
@@ -89,13 +87,6 @@ def sessions_blueprint(front: Front) -> Blueprint:
     return blueprint
 
 
-def authorised(front: Front, agent_id: str) -> AgentSpec:
-    """The agent, for a request with its secret key. Raises `UnknownAgent`, `Unauthorized`, `Forbidden`."""
-    spec = front.agent(agent_id)
-    front.keys.check(given_key(request), request.remote_addr or "", agent_id=agent_id, secret=True)
-    return spec
-
-
 def read_session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:
     """A session as clients see it. Raises `UnknownSession`."""
     row = None if "\x00" in session_id else queries.get_session(front.engine, spec.id, session_id)
@@ -135,18 +126,3 @@ def checked_condition(front: Front, spec: AgentSpec, given: Any) -> Condition:
         with front.connections.borrow() as store:
             refresh_stale(store, spec.id)
     return condition
-
-
-def page_limit() -> int:
-    """How many rows the request wants. Raises `InvalidField`."""
-    return page_number("limit", PAGE, MOST, least=1)
-
-
-def page_number(name: str, default: int, most: int, least: int = 0) -> int:
-    """A whole number in the query. Raises `InvalidField`."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise InvalidField(name, f"must be a whole number from {least} to {most}")
-    return int(text)

@@ -9,23 +9,23 @@ from pumice.agents.deliveries import (
     DELIVERY_HEADERS,
     IDEMPOTENCY_KEY,
     Caller,
-    Handled,
     Wanted,
     admit,
     body_fingerprint,
     dedupe_key,
     find_hooks,
+    hook_payload,
     select_session,
 )
 from pumice.agents.hook_groups import METHODS
-from pumice.agents.json_text import dumps
 from pumice.agents.requests import Request
 from pumice.agents.sources import Received
 from pumice.agents.spec import AgentSpec
+from pumice.errors import Problem
 from pumice.sessions.accept import NewInteraction, temporary_session_id
-from pumice.settings import secrets_of
 from pumice.web.hooks.answers import accepted_delivery, finished_delivery, handled_response, patience
-from pumice.web.hooks.author_code import AuthorCode
+from pumice.web.hooks.notes import Notes
+from pumice.web.http.author_code import AuthorCode
 from pumice.web.http.front import Front
 from pumice.web.http.request_log import SESSION
 from pumice.web.http.responses import accept_and_wait, prefers_async
@@ -47,11 +47,26 @@ def hooks_blueprint(front: Front) -> Blueprint:
     )
     def receive(agent_id: str, name: str) -> Response:
         spec = front.agent(agent_id)
-        find_hooks(spec, name, request.method)  # before a body is read that nobody wants
-        found = admit(spec, name, _received(front), secrets_of, call)
-        return handled_response(found) if isinstance(found, Handled) else _deliver(front, spec, found, call)
+        group = find_hooks(spec, name, request.method)  # before a body is read that nobody wants
+        notes = Notes(front.deliveries, spec.id, name, group[0].source, _received(front))
+        try:
+            return _receive(front, spec, notes, call)
+        except Problem as problem:
+            notes.refused(problem)
+            raise
 
     return blueprint
+
+
+def _receive(front: Front, spec: AgentSpec, notes: Notes, call: Caller) -> Response:
+    secrets = front.handed_secrets.lookup(spec.id, notes.hook, notes.source)
+    found = admit(spec, notes.hook, notes.received, secrets, call)
+    if isinstance(found, Wanted):
+        return _deliver(front, spec, found, notes, call)
+    if found.hands_over is not None:
+        front.handed_secrets.hand_over(spec.id, notes.hook, found.hands_over)
+    notes.handled(found)
+    return handled_response(found)
 
 
 def _received(front: Front) -> Received:
@@ -75,10 +90,13 @@ def _base(public_url: str) -> str:
     return f"{scheme}://{environ.get('HTTP_HOST', '')}"
 
 
-def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, call: Caller) -> Response:
+def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, notes: Notes, call: Caller) -> Response:
     """Accept a request that a hook takes, and answer it as its sender wants."""
     hook, received = wanted.hook, wanted.request
+    notes.event = received.event
     selected = select_session(hook, received, call)
+    if selected is None and hook.selects:
+        notes.unselected()
     at_once = hook.accepts or prefers_async()
     new = NewInteraction(
         id=new_id(),
@@ -86,7 +104,7 @@ def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, call: Caller) -> Res
         session_id=selected or temporary_session_id(),
         kind="hook",
         name=hook.name,
-        payload=dumps(received.encode()).decode(),
+        payload=hook_payload(hook, received, selected),
         body=received.body or None,
         dedupe=dedupe_key(hook, received, _header, call),
         unnamed=selected is None,
@@ -98,8 +116,10 @@ def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, call: Caller) -> Res
     front.new_sessions.check(spec.id, new.session_id, request.remote_addr or "", fresh=selected is None)
     if at_once:
         accepted = front.intake.accept(spec, new)
+        notes.accepted(accepted, received)
         return accepted_delivery(hook, accepted)
     accepted, finished = accept_and_wait(front, spec, new, patience(hook, front.settings.reply_timeout))
+    notes.accepted(accepted, received)
     return accepted_delivery(hook, accepted) if finished is None else finished_delivery(hook, finished)
 
 

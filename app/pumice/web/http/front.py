@@ -15,6 +15,8 @@ from pumice.sessions.engine import READ_LIMIT, make_engine
 from pumice.settings import Settings
 from pumice.web.http.auth import KeyCache
 from pumice.web.http.backlog import Backlog
+from pumice.web.http.delivery_log import DeliveryLog
+from pumice.web.http.handed_secrets import HandedSecrets
 from pumice.web.http.intake import Intake
 from pumice.web.http.later import Later
 from pumice.web.http.new_sessions import NewSessions
@@ -49,6 +51,8 @@ class Front:
     writes: Writes
     late: Later
     watchdog: Watchdog
+    deliveries: DeliveryLog
+    handed_secrets: HandedSecrets
     front_id: str
     store_away: Outage
 
@@ -87,6 +91,8 @@ def make_front(settings: Settings) -> Front:
         writes=Writes(settings.write_timeout),
         late=Later(LATE),
         watchdog=Watchdog((subscriber.heart, replies.heart)),
+        deliveries=DeliveryLog(settings),
+        handed_secrets=HandedSecrets(connections),
         front_id=front_id,
         store_away=store_away,
     )
