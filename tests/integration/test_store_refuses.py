@@ -1,5 +1,6 @@
 """A Postgres that is there and refuses writes, or never answers, is away: 503, a red readyz, and it heals by itself."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,3 +102,18 @@ def test_a_postgres_that_never_answers_is_away(postgres_server, migrated_templat
             wait_until(lambda: is_ready(plain), 15, "a green readyz")
             assert plain.chat("x", headers={"Prefer": "respond-async"}).status_code == 202
     proxy.close()
+
+
+def test_a_value_that_is_too_large_for_an_index_is_the_senders_fault(echo, stack):
+    session, noise = new_session(), {"noise": os.urandom(6_000).hex()}
+    stack.query("create index too_small on sessions ((metadata ->> 'noise'))")
+    try:
+        created = echo.sessions(method="POST", json={"sessionId": session})
+        assert created.status_code == 201
+        for answer in (
+            echo.sessions(f"/{session}", "PATCH", json={"metadata": noise}),
+            echo.sessions(method="POST", json={"sessionId": new_session(), "metadata": noise}),
+        ):
+            assert (answer.status_code, "too large" in answer.text) == (422, True), answer.text
+    finally:
+        stack.query("drop index too_small")

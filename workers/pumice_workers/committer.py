@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import orjson
@@ -17,11 +18,12 @@ from pumice.messaging.events import Event, EventPublisher, Reply
 from pumice.messaging.group_flush import GroupFlush
 from pumice.messaging.said import said_events
 from pumice.messaging.wakes import Wake, WakePublisher
-from pumice.sessions.commit import ClosedError, commit, without
+from pumice.sessions.commit import ClosedError, commit, first_alone, without
 from pumice.sessions.commit_rows import SessionCommit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.finished import FinishedInteraction
 from pumice.sessions.leases import Lease
+from pumice.sessions.refused import fail_alone
 from pumice.settings import Settings
 
 GROUP = 100
@@ -100,18 +102,39 @@ class Committer:
 
         A turn whose interaction was closed meanwhile is left out, with what followed from it.
         """
-        options = {"temporary_ttl": self._settings.temporary_ttl, "lease_seconds": self._settings.lease_seconds}
         try:
-            held = commit(self._store, sessions, **options, unsure=unsure)
+            return self._saved(sessions, unsure=unsure)
         except ClosedError as error:
             return self._commit(without(sessions, error.ids), unsure=unsure)
         except psycopg.Error as error:
             if len(sessions) > 1:
                 return [committed for one in sessions for committed in self._commit([one], unsure=unsure)]
-            if not _is_name_taken(error):
-                log.exception("commit_refused", session=sessions[0].lease.session_id)
-            sessions = [_refused(sessions[0], error)]
-            held = commit(self._store, sessions, **options, unsure=unsure)
+            if len(sessions[0].turns) > 1:
+                return self._commit([first_alone(sessions[0])], unsure=unsure)
+            return self._fail(sessions[0], error, unsure=unsure)
+
+    def _fail(self, one: SessionCommit, error: psycopg.Error, *, unsure: bool) -> list[SessionCommit]:
+        """Save as a failure a turn that Postgres refused. Returns nothing when it refuses that as well.
+
+        Raises nothing but `StoreAwayError`: other sessions' turns wait for this one's end.
+        """
+        if not _is_name_taken(error):
+            log.error("commit_refused", session=one.lease.session_id, exc_info=error)
+        if not one.turns:
+            return []
+        refused = _refused(one, error)
+        with suppress(psycopg.Error):
+            try:
+                return self._saved([refused], unsure=unsure)
+            except ClosedError as closed:
+                return self._saved(without([refused], closed.ids), unsure=unsure)
+        with suppress(psycopg.Error):
+            return [refused] if fail_alone(self._store, one.lease, refused.outcomes[0]) else []
+        return []
+
+    def _saved(self, sessions: list[SessionCommit], *, unsure: bool) -> list[SessionCommit]:
+        options = {"temporary_ttl": self._settings.temporary_ttl, "lease_seconds": self._settings.lease_seconds}
+        held = commit(self._store, sessions, **options, unsure=unsure)
         return [one for one in sessions if one.lease in held]
 
     def _tell(self, sessions: list[SessionCommit]) -> None:

@@ -16,22 +16,32 @@ REFUSED = {
     "53400": "has reached a limit of its configuration",
 }
 """What a server that is there may lack, by SQLSTATE (PostgreSQL, Appendix A)."""
+AWAY = ("08", "28", "3D", "53", "57", "58")
+"""Classes of SQLSTATEs that say nothing about the statement: the connection, who may connect and to what, what the
+server lacks, its operators, and the system under it."""
+LOST = {"25P03", "25P04", "25006"}
+"""The same of single ones: transactions that lasted too long, which end their connection, and a standby."""
+FATAL = {"FATAL", "PANIC"}
+"""Severities of errors after which the server closes the connection."""
 BUSY = (pg.LockNotAvailable, pg.QueryCanceled)
 """A statement that waited or worked longer than it may: others held what it needed."""
 AGAIN = (pg.DeadlockDetected, pg.SerializationFailure)
 """Two transactions were in each other's way; either may simply be repeated."""
-GONE = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    pg.IdleInTransactionSessionTimeout,
-    pg.ReadOnlySqlTransaction,
-)
-"""What psycopg raises when Postgres is away; `BUSY` and `AGAIN` are among these by class, and are told apart first."""
+TOO_LARGE = pg.ProgramLimitExceeded
+"""A value beyond what Postgres can do at all, such as one that no index can hold: the statement's own fault."""
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether Postgres is away, rather than the statement wrong or others in its way."""
-    return isinstance(error, GONE) and not isinstance(error, (*BUSY, *AGAIN))
+    """Whether Postgres is away, rather than the statement wrong or others in its way.
+
+    psycopg's classes do not tell: its `OperationalError` stands for much that is the statement's own fault.
+    """
+    if not isinstance(error, psycopg.Error) or isinstance(error, (*BUSY, *AGAIN)):
+        return False
+    if error.sqlstate is None:  # said by psycopg itself, not by the server
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    is_lost = error.diag.severity_nonlocalized in FATAL
+    return is_lost or error.sqlstate[:2] in AWAY or error.sqlstate in LOST
 
 
 def address(database_url: str) -> str:
@@ -56,4 +66,4 @@ def outline(error: BaseException) -> str:
         return f"Postgres {lacks}"
     if isinstance(error, BUSY):
         return "Postgres was busy with something else for too long"
-    return "Postgres can't be reached" if isinstance(error, GONE) else "Postgres refused"
+    return "Postgres can't be reached" if is_away(error) else "Postgres refused"

@@ -11,6 +11,7 @@ from pumice.errors import PumiceError
 from pumice.sessions.accept import WAKE_GRACE
 from pumice.sessions.commit_rows import CommitRows, SessionCommit
 from pumice.sessions.connections import StoreConnection
+from pumice.sessions.effects import outcome_row
 from pumice.sessions.leases import Lease
 from pumice.sessions.statements import Statement
 
@@ -150,6 +151,12 @@ class _Closed(NamedTuple):
     id: str
 
 
+class _Saved(NamedTuple):
+    id: str
+    status: str
+    token: int
+
+
 _PARTS: tuple[tuple[LiteralString, LiteralString], ...] = (("_messages", SAY), ("_calls", CALL), ("_points", KEEP))
 
 
@@ -173,13 +180,12 @@ What a commit does not need is left out: each part costs time even when it has n
 READ_BACK = Statement(
     "read_commit_back",
     """
-select distinct agent_id, session_id as id, lease_token as token from interactions
+select id::text as id, status, lease_token as token from interactions
 where id = any(%(ids)s::uuid[]) and lease_token = any(%(tokens)s::bigint[])
 """,
-    _Held,
+    _Saved,
 )
-"""After a connection was lost in a commit: which sessions' outcomes are there already."""
-
+"""After a connection was lost in a commit: which outcomes are there already."""
 
 FIND_CLOSED = Statement(
     "find_closed_turns",
@@ -241,7 +247,19 @@ def _cut(one: SessionCommit, closed: set[str]) -> SessionCommit:
     return one
 
 
+def first_alone(one: SessionCommit) -> SessionCommit:
+    """The same with its first turn alone: of several, Postgres does not say which it refuses."""
+    return replace(one, release=True, turns=one.turns[:1], cut=one.turns[1].outcome.work)
+
+
 def _read_back(store: StoreConnection, sessions: Sequence[SessionCommit]) -> set[Lease]:
+    """The leases under which all of a session's outcomes were saved as they are."""
     ids = [outcome.work.id for one in sessions for outcome in one.outcomes]
     tokens = list({one.lease.token for one in sessions})
-    return {Lease(*row) for row in store.fetch(READ_BACK, {"ids": ids, "tokens": tokens})}
+    saved = set(store.fetch(READ_BACK, {"ids": ids, "tokens": tokens}))
+    return {
+        one.lease
+        for one in sessions
+        if one.outcomes
+        and all(_Saved(each.work.id, outcome_row(each)["status"], one.lease.token) in saved for each in one.outcomes)
+    }

@@ -14,7 +14,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from pumice.errors import StoreAwayError, StoreBusyError
-from pumice.sessions.away import AGAIN, BUSY, GONE, address, explain
+from pumice.sessions.away import AGAIN, BUSY, address, explain, is_away
 from pumice.sessions.statements import Parameters, RowT, Statement
 from pumice.settings import Settings
 
@@ -113,7 +113,9 @@ class StoreConnection:
             if self._gives_up_on(error):
                 raise
             raise StoreBusyError(explain(error)) from error
-        except GONE as error:
+        except psycopg.Error as error:
+            if not is_away(error):
+                raise
             self.close()
             raise StoreAwayError(explain(error)) from error
 
@@ -137,7 +139,9 @@ class StoreConnection:
                     if isinstance(error, BUSY):
                         raise StoreBusyError(explain(error)) from error
                     raise
-            except GONE as error:
+            except psycopg.Error as error:
+                if not is_away(error):
+                    raise
                 self.close()
                 if not again:
                     raise StoreAwayError(explain(error)) from error
@@ -180,7 +184,7 @@ class StoreConnection:
                 application_name="pumice",
                 **options,
             )
-        except GONE as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise StoreAwayError(explain(error)) from error
 
 

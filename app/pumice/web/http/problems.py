@@ -27,7 +27,7 @@ from pumice.errors import (
     UnsupportedMedia,
 )
 from pumice.logs import Outage, get_logger
-from pumice.sessions.away import BUSY, is_away
+from pumice.sessions.away import BUSY, TOO_LARGE, is_away
 
 BY_STATUS: dict[int, type[Problem]] = {
     404: UnknownRoute,
@@ -71,18 +71,20 @@ def as_problem(error: BaseException) -> Problem:
 
 
 def _store_problem(error: BaseException) -> Problem | None:
-    """The problem when the store is away or busy; None for any other error."""
+    """The problem when the store is away or busy, or can't hold what was sent; None for any other error."""
     if isinstance(error, (StoreBusyError, *BUSY)):
         return StoreBusy(retry_after=2)
     if isinstance(error, StoreAwayError):
         return StoreAway(retry_after=2)
     if isinstance(error, PoolTimeoutError):
         return StoreBusy("All connections to Postgres are in use.", retry_after=2)
+    if isinstance(error, TOO_LARGE):
+        return InvalidField("request", "holds a value that is too large to be stored, or for an index on its field")
     if not isinstance(error, DBAPIError):
         return None
     if error.connection_invalidated or is_away(error.orig):
         return StoreAway(retry_after=2)
-    return StoreBusy(retry_after=2) if isinstance(error.orig, BUSY) else None
+    return None if error.orig is None else _store_problem(error.orig)
 
 
 def _log_cause(problem: Problem, cause: BaseException, *, told: bool) -> None:
