@@ -78,8 +78,6 @@ def fork_point(transaction: Transaction, agent_id: str, session_id: str, point: 
     if not found:
         raise UnknownSession
     line = found[0].line
-    began = pin(transaction, agent_id, owner, point)
-    snapshots.insert(transaction, agent_id, owner, snapshots.NewSnapshot(FORK_PREFIX + new.id), began)
     keyframe, base = None, None
     if point.state is not None:
         keyframe, base = keep(transaction, agent_id, new.id, point.point, point.state)
@@ -102,3 +100,5 @@ def fork_point(transaction: Transaction, agent_id: str, session_id: str, point: 
     }
     if not transaction.fetch(INSERT, options):
         raise Conflict(f"There is a session {new.id!r} already.")
+    began = pin(transaction, agent_id, owner, point)
+    snapshots.insert(transaction, agent_id, owner, snapshots.NewSnapshot(FORK_PREFIX + new.id), began)
