@@ -1,5 +1,6 @@
 """Replays, on a front and on workers that run one version of an agent's code and then another."""
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ class Till(Agent):
     replay_ignore = ("state.seen",)
 
     class State(Agent.State):
-        total: int = 0
+        total: {kind}
         seen: str = ""
 
     def reply(self, messages: Any) -> str:
@@ -46,7 +47,7 @@ class Till(Agent):
         self.add(request.json["amount"])
         return {{"total": self.state.total, "session": self.session_id}}
 """
-OLD = {"call": "1", "total": "total {self.state.total}", "plus": ""}
+OLD = {"kind": "int = 0", "call": "1", "total": "total {self.state.total}", "plus": ""}
 
 
 class Till:
@@ -204,6 +205,38 @@ def test_a_replay_outlives_its_worker(till):
     assert (report["status"], report["turns"], report["changed"]) == ("done", 40, 0), report
     assert [one["sessionId"] for one in report["sessions"]] == sessions
     assert till.left() == []
+
+
+def test_states_that_fit_no_more_end_their_replays_alone(till):
+    """One more of them than run at a time."""
+    session = new_session()
+    till.recorded(session)
+    first = till.client.interactions(session)[0]["interactionId"]
+    till.stack.shared["worker"].stop()
+    till.write(kind="dict[str, int] = {}")
+    with till.stack.worker():
+        started = [till.post(sessions=[session], **{"from": first}).headers["location"] for _ in range(5)]
+        for location in started:
+            wait_until(lambda at=location: till.report(at)["status"] != "running", 30, "the end of a replay")
+            assert till.report(location)["status"] == "failed"
+            assert "total" in till.report(location)["sessions"][0]["error"]
+        assert till.replayed(sessions=[session])["status"] == "done"
+    assert till.left() == []
+
+
+def test_a_replay_is_stopped_by_command_and_by_request(till):
+    session = new_session()
+    till.recorded(session)
+    till.stack.shared["worker"].send(signal.SIGSTOP)
+    first, second = (till.post(sessions=[session]).headers["location"] for _ in range(2))
+    commands = Commands(till.file.parent, **till.stack.environ)
+    done = commands.run("sessions", "replay", "till", "--stop", first.rpartition("/")[2], "--json")
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (2, "stopped"), done
+    answer = till.client.http.post(f"{second}/stop", headers=till.client.secret)
+    assert (answer.status_code, answer.json()["status"]) == (200, "stopped"), answer.text
+    till.stack.shared["worker"].send(signal.SIGCONT)
+    assert till.replayed(sessions=[session])["status"] == "done"
+    assert [till.report(one)["turns"] for one in (first, second)] == [0, 0]
 
 
 @pytest.mark.parametrize(

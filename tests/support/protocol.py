@@ -104,7 +104,10 @@ class Protocol:
 
     def empty(self) -> None:
         """Forget everything."""
-        self.query("truncate agents, api_keys, sessions, interactions, messages, ticks, workers, keyframes, snapshots")
+        self.query(
+            "truncate agents, api_keys, sessions, interactions, messages, ticks, workers, keyframes, snapshots, "
+            "replays, replay_sessions"
+        )
 
     def close(self) -> None:
         """Lose the connections that hold something."""

@@ -17,6 +17,7 @@ from pumice.errors import PumiceError
 
 if TYPE_CHECKING:
     from pumice.sessions.connections import StoreConnection
+    from pumice.sessions.replays import NewReplay
 
 CHANGED, FAILED = 1, 2
 INTERVAL = 0.2
@@ -48,6 +49,7 @@ class NotReplayed(Failed):
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file as a page."
 )
+@click.option("--stop", "stopped", metavar="REPLAY", help="End this replay instead, and show what came out.")
 @click.option("--fail-on-change", is_flag=True, help="End with status 1 when a turn came out differently.")
 @json_option
 @instance_option
@@ -60,6 +62,7 @@ def replay(  # noqa: PLR0913, PLR0917
     model: str,
     baseline: str | None,
     candidate: str | None,
+    stopped: str | None,
     data_dir: Path,
     *,
     html: Path | None,
@@ -70,30 +73,56 @@ def replay(  # noqa: PLR0913, PLR0917
 
     Ends with status 2 when a session could not be replayed.
     """
-    from pumice.cli.replay_page import page
+    from pumice.sessions.replays import NewReplay
+
+    if stopped is not None:
+        report = _stopped(data_dir, agent, stopped)
+    else:
+        if where:
+            sessions, sample = _picked(data_dir, agent, where, sample or MOST), None
+        if not sessions and sample is None:
+            raise NotReplayed("pumice: name the sessions to replay, or say --where or --sample N.")
+        report = _started(data_dir, agent, NewReplay(sessions, sample, after, model, baseline, candidate))
+    _show(report, html, as_json=as_json)
+    if report["status"] in {"failed", "stopped"}:
+        sys.exit(FAILED)
+    if fail_on_change and report["changed"]:
+        sys.exit(CHANGED)
+
+
+def _started(data_dir: Path, agent: str, new: "NewReplay") -> dict[str, Any]:
+    """Start a replay. Returns its report, once it is complete. Raises `NotReplayed`."""
     from pumice.sessions import replays
 
-    if where:
-        sessions, sample = _picked(data_dir, agent, where, sample or MOST), None
-    if not sessions and sample is None:
-        raise NotReplayed("pumice: name the sessions to replay, or say --where or --sample N.")
     with open_store(data_dir) as store:
         try:
-            new = replays.NewReplay(sessions, sample, after, model, baseline, candidate)
             started = replays.start(store, agent, new)
         except PumiceError as error:
             raise NotReplayed(f"pumice: {one_line(error)}") from None
-        report = _followed(store, agent, started)
+        click.echo(f"replay {started}", err=True)
+        return _followed(store, agent, started)
+
+
+def _stopped(data_dir: Path, agent: str, replay: str) -> dict[str, Any]:
+    """End a replay. Returns its report. Raises `NotReplayed`."""
+    from pumice.sessions import replays
+
+    with open_store(data_dir) as store:
+        try:
+            return replays.stop(store, agent, replay)
+        except PumiceError as error:
+            raise NotReplayed(f"pumice: {one_line(error)}") from None
+
+
+def _show(report: dict[str, Any], html: Path | None, *, as_json: bool) -> None:
+    from pumice.cli.replay_page import page
+
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
     if as_json:
         print_json(report)
     else:
         _print(report)
-    if report["status"] == "failed":
-        sys.exit(FAILED)
-    if fail_on_change and report["changed"]:
-        sys.exit(CHANGED)
 
 
 def _picked(data_dir: Path, agent: str, where: tuple[str, ...], limit: int) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """What came out of a replayed session, beside what was recorded."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pumice.agents.comparison import Ran, differences
@@ -10,6 +12,12 @@ from pumice.sessions.points import resolve
 from pumice.sessions.statements import Statement
 
 PAGE = 100
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class _Ids(NamedTuple):
+    id: str
+    copied: str
 
 
 class _Turn(NamedTuple):
@@ -25,6 +33,7 @@ class _Turn(NamedTuple):
     usage: str | None
     seconds: float | None
     candidate_status: str | None
+    candidate_point: int | None
     candidate_result: str | None
     candidate_error: str | None
     candidate_effects: str | None
@@ -32,15 +41,26 @@ class _Turn(NamedTuple):
     candidate_seconds: float | None
 
 
+IDS = Statement(
+    "read_replayed_ids",
+    """
+select id::text as id, md5(%(fork)s || id::text)::uuid::text as copied from interactions
+where agent_id = %(agent)s and session_id = %(session)s and point > %(after)s and point <= %(until)s
+  and kind <> 'restore' and keyframe is not null
+""",
+    _Ids,
+)
+"""The ids of recorded interactions, each with its copy's in a replay's fork."""
+
 TURNS = Statement(
     "read_replayed",
     """
 select o.id::text as id, c.id::text as copied, o.point, o.kind, o.name,
   o.status, o.result::text as result, (o.errors -> -1)::text as error, o.effects::text as effects,
   o.usage::text as usage, extract(epoch from o.finished_at - o.started_at)::float8 as seconds,
-  c.status as candidate_status, c.result::text as candidate_result, (c.errors -> -1)::text as candidate_error,
-  c.effects::text as candidate_effects, c.usage::text as candidate_usage,
-  extract(epoch from c.finished_at - c.started_at)::float8 as candidate_seconds
+  c.status as candidate_status, c.point as candidate_point, c.result::text as candidate_result,
+  (c.errors -> -1)::text as candidate_error, c.effects::text as candidate_effects,
+  c.usage::text as candidate_usage, extract(epoch from c.finished_at - c.started_at)::float8 as candidate_seconds
 from interactions o left join interactions c on c.id = md5(%(fork)s || o.id::text)::uuid
 where o.agent_id = %(agent)s and o.session_id = %(session)s and o.point > %(after)s and o.point <= %(until)s
   and o.kind <> 'restore' and o.keyframe is not null
@@ -61,10 +81,11 @@ def compared_turns(
     agent_id, session_id = key
     after, until = points
     found: list[str] = []
-    options: dict[str, Any] = {"agent": agent_id, "session": session_id, "fork": fork, "until": until, "page": PAGE}
-    while rows := transaction.fetch(TURNS, {**options, "after": after}):
+    options: dict[str, Any] = {"agent": agent_id, "session": session_id, "fork": fork, "until": until}
+    own = _Names(fork, session_id, {row.copied: row.id for row in transaction.fetch(IDS, {**options, "after": after})})
+    while rows := transaction.fetch(TURNS, {**options, "after": after, "page": PAGE}):
         after = rows[-1].point
-        found += [to_text(_compared(transaction, key, fork, row, ignored)) for row in rows]
+        found += [to_text(_compared(transaction, key, own, row, ignored)) for row in rows]
     return f"[{','.join(found)}]"
 
 
@@ -92,31 +113,42 @@ def beside_baseline(baseline: str, candidate: str) -> str:
     return to_text(turns)
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a fork and the interactions in it are called, and what the session and its interactions are.
+
+    ids: of all recorded interactions, by those of their copies: a state may hold earlier ones too.
+    """
+
+    fork: str
+    session_id: str
+    ids: Mapping[str, str]
+
+    def recorded(self, text: str | None) -> Any:
+        """A value of a copy, in which it goes by the names of what was recorded."""
+        if text is None:
+            return None
+        text = text.replace(self.fork, to_text(self.session_id)[1:-1])
+        return from_text(UUID.sub(lambda found: self.ids.get(found[0], found[0]), text))
+
+
 def _compared(
-    transaction: Transaction, key: tuple[str, str], fork: str, row: _Turn, ignored: Sequence[str]
+    transaction: Transaction, key: tuple[str, str], own: _Names, row: _Turn, ignored: Sequence[str]
 ) -> dict[str, Any]:
     agent_id, session_id = key
     state = resolve(transaction, agent_id, session_id, row.id).state
     recorded = Ran(
         row.status, _value(row.result), _value(row.error), _value(row.effects), _value(row.usage), _value(state)
     )
-
-    def own(text: str | None) -> Any:
-        """A value of the copy, in which it goes by the names of what was recorded."""
-        if text is None:
-            return None
-        text = text.replace(fork, to_text(session_id)[1:-1])
-        return from_text(text.replace(row.copied, row.id) if row.copied else text)
-
-    left = row.candidate_status is not None and row.copied is not None
-    candidate_state = resolve(transaction, agent_id, fork, row.copied).state if left else None
+    left = row.candidate_point is not None  # a turn that took its worker with it leaves none
+    candidate_state = resolve(transaction, agent_id, own.fork, row.copied).state if left else None
     candidate = Ran(
         row.candidate_status,
-        own(row.candidate_result),
-        own(row.candidate_error),
-        own(row.candidate_effects),
-        own(row.candidate_usage),
-        own(candidate_state),
+        own.recorded(row.candidate_result),
+        own.recorded(row.candidate_error),
+        own.recorded(row.candidate_effects),
+        own.recorded(row.candidate_usage),
+        own.recorded(candidate_state),
     )
     found = differences(recorded, candidate, ignored)
     return {

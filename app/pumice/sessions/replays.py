@@ -1,4 +1,4 @@
-"""Replays: starting one, and its report. What runs it is `replay_steps`."""
+"""Replays: starting and stopping one, and its report. What runs it is `replay_steps`."""
 
 import uuid
 from dataclasses import dataclass
@@ -12,8 +12,11 @@ from pumice.errors import InvalidField, UnknownReplay, UnknownSession
 from pumice.sessions.canaries import has_workers
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.points import resolve
+from pumice.sessions.replay_lanes import Lane, remove
 from pumice.sessions.statements import NoRow, Statement
 
+OPEN = {"queued", "running"}
+"""What a session's replay is until it has ended."""
 KEPT_DAYS = 7
 """Days after which a report is forgotten when the agent's next replay starts."""
 
@@ -100,6 +103,19 @@ where agent_id = %(agent)s and id < %(before)s::uuid order by id desc limit %(li
 )
 """The newest replays of an agent."""
 
+STOP = Statement(
+    "stop_replay",
+    """
+update replay_sessions s set status = 'stopped', checked_at = clock_timestamp() from replays r
+where r.id = %(id)s::uuid and r.agent_id = %(agent)s and s.replay_id = r.id and s.status in ('queued', 'running')
+returning s.replay_id::text as replay, s.number, s.agent_id, s.session_id, s.status, s.start, s.position, s.until,
+  null as after, null as model, r.request ->> 'baseline' as old_release, r.request ->> 'candidate' as new_release,
+  s.lane, null as baseline
+""",
+    Lane,
+)
+"""Ends what has not ended of a replay."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewReplay:
@@ -137,6 +153,19 @@ def start(store: StoreConnection, agent_id: str, new: NewReplay) -> str:
     return replay
 
 
+def stop(store: StoreConnection, agent_id: str, replay: str) -> dict[str, Any]:
+    """End a replay, and delete the forks in which it runs; one that has ended stays as it is. Returns its report.
+
+    Raises `UnknownReplay`, `StoreAwayError`.
+    """
+    if UUID_FORM.fullmatch(replay):
+        with store.transaction() as transaction:
+            for lane in transaction.fetch(STOP, {"agent": agent_id, "id": replay}):
+                if lane.start is not None:
+                    remove(store, lane)
+    return report(store, agent_id, replay)
+
+
 def report(store: StoreConnection, agent_id: str, replay: str) -> dict[str, Any]:
     """What came out of a replay so far. Raises `UnknownReplay`."""
     found = store.fetch(READ, {"agent": agent_id, "id": replay}) if UUID_FORM.fullmatch(replay) else []
@@ -149,7 +178,7 @@ def report(store: StoreConnection, agent_id: str, replay: str) -> dict[str, Any]
         "status": _status(rows),
         "turns": len(turns),
         "changed": sum(turn["changed"] for turn in turns),
-        "sessionsDone": sum(row.status in {"done", "failed"} for row in rows),
+        "sessionsDone": sum(row.status not in OPEN for row in rows),
         "request": found[0].request,
         "createdAt": found[0].created_at,
         "sessions": [
@@ -188,6 +217,7 @@ def _check_releases(transaction: Transaction, new: NewReplay) -> None:
 
 
 def _status(rows: list[_Session]) -> str:
-    if any(row.status in {"queued", "running"} for row in rows):
+    found = {row.status for row in rows}
+    if found & OPEN:
         return "running"
-    return "failed" if any(row.status == "failed" for row in rows) else "done"
+    return next((status for status in ("stopped", "failed") if status in found), "done")

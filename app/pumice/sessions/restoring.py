@@ -80,7 +80,8 @@ values (%(id)s::uuid, %(agent)s, %(session)s, 'restore', null, %(payload)s::json
 """,
     NoRow,
 )
-"""The restore as an interaction of its own, whose point is the session restored."""
+"""The restore as an interaction of its own, whose point is the session restored. Its payload tells where it went, since
+a name may mean another point later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,15 @@ class RestoreOptions:
 
 
 def restore(
-    store: StoreConnection, agent_id: str, session_id: str, at: str, wanted: RestoreOptions | None = None
+    store: StoreConnection,
+    agent_id: str,
+    session_id: str,
+    at: str,
+    wanted: RestoreOptions | None = None,
+    *,
+    point: Point | None = None,
 ) -> Restored:
-    """Have a session go on from a point.
+    """Have a session go on from a point. point: the one that is meant, where it is not to be looked up.
 
     Raises `UnknownSession`, `UnknownPoint`, `PrunedPoint`, `Conflict`, `StoreAwayError`.
     """
@@ -121,7 +128,7 @@ def restore(
             raise UnknownSession
         if found[0].lease_token is not None and not wanted.cancel:
             raise Conflict("A turn of this session runs; cancel it, or wait for its end.")
-        point = resolve(transaction, agent_id, session_id, at)
+        point = point or resolve(transaction, agent_id, session_id, at)
         reason = Reason.RESTORED
         dropped = {"all": wanted.queued == "drop", "running": list(wanted.running)}
         rows = transaction.fetch(DROP, key | dropped | {"reason": REASONS[reason], "reason_code": reason.value})
@@ -153,7 +160,7 @@ def _set_back(transaction: Transaction, key: dict[str, Any], session: _Session, 
         "transcript": orjson.dumps(parts).decode(),
         "message_count": session.message_count,
         "point": session.version + 1,
-        "payload": orjson.dumps({"at": at}).decode(),
+        "payload": orjson.dumps({"at": at, "interactionId": point.interaction_id, "point": point.point}).decode(),
         "result": orjson.dumps({"value": None}).decode(),
     }
     transaction.fetch(SET_BACK, options)

@@ -8,7 +8,7 @@ COMPARISON = "tests/unit/test_replay_comparison.py::"
 ROWS = (
     Mutation(
         proves="a replay does nothing outside",
-        file="app/pumice/sessions/replay_steps.py",
+        file="app/pumice/sessions/replay_lanes.py",
         old="select agent_id, %(fork)s, true, metadata from sessions",
         new="select agent_id, %(fork)s, false, metadata from sessions",
         tests=(REPLAY + "test_the_same_code_comes_out_the_same",),
@@ -16,15 +16,15 @@ ROWS = (
     Mutation(
         proves="a replay leaves no fork behind",
         file="app/pumice/sessions/replay_steps.py",
-        old="    _remove(store, one)\n    if one.lane == BASELINE:",
-        new="    if one.lane == BASELINE:",
+        old="    remove(store, lane)\n    if lane.lane == BASELINE:",
+        new="    if lane.lane == BASELINE:",
         tests=(REPLAY + "test_the_same_code_comes_out_the_same", REPLAY + "test_a_replay_outlives_its_worker"),
     ),
     Mutation(
         proves="a restore is replayed as one",
-        file="app/pumice/sessions/replay_steps.py",
+        file="app/pumice/sessions/replay_lanes.py",
         old="    rows = rows[: restores[0]] if restores else rows\n",
-        new='    rows = [row for row in rows if row.kind != "restore"] if restores else rows\n',
+        new="    rows = [row for row in rows if row.restore is None] if restores else rows\n",
         tests=(REPLAY + "test_restores_forks_and_failed_turns_are_replayed",),
     ),
     Mutation(

@@ -34,4 +34,15 @@ REPLAY: dict[str, dict[str, Operation]] = {
             tag="history",
         )
     },
+    "/v1/agents/{agent}/replays/{replay}/stop": {
+        "post": Operation(
+            "stopReplay",
+            "End a replay that runs: the sessions that are not done yet are not replayed",
+            ("agent", "replay"),
+            None,
+            answer("Replay", "The report"),
+            MANAGING,
+            tag="history",
+        )
+    },
 }

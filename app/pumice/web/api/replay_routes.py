@@ -50,6 +50,12 @@ def replay_blueprint(front: Front) -> Blueprint:
         with front.connections.borrow() as store:
             return json_response(replays.report(store, spec.id, replay_id))
 
+    @blueprint.post("/<replay_id>/stop")
+    def stop(agent_id: str, replay_id: str) -> Response:
+        spec = authorised(front, agent_id)
+        with front.connections.borrow() as store:
+            return json_response(replays.stop(store, spec.id, replay_id))
+
     return blueprint
 
 

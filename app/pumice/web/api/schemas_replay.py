@@ -24,7 +24,7 @@ _SESSION = object_of(
     "A session that was replayed",
     {
         "sessionId": TEXT,
-        "status": {"enum": ["queued", "running", "done", "failed"]},
+        "status": {"enum": ["queued", "running", "done", "failed", "stopped"]},
         "error": or_null(TEXT),
         "turns": {"type": "array", "items": _TURN},
     },
@@ -39,7 +39,7 @@ REPLAY_SCHEMAS: dict[str, Schema] = {
         "The report of a replay",
         {
             "replayId": UUID,
-            "status": {"enum": ["running", "done", "failed"]},
+            "status": {"enum": ["running", "done", "failed", "stopped"]},
             "turns": COUNT,
             "changed": COUNT,
             "sessionsDone": COUNT,
