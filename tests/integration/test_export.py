@@ -151,6 +151,14 @@ def spoilt(content: bytes, number: int, **fields: Any) -> bytes:
     return b"".join([*lines[:-1], json.dumps(end).encode() + b"\n"])
 
 
+def standing(content: bytes, number: int, state: Any) -> bytes:
+    """The file with another state in one line."""
+    number %= len(content.splitlines()) + 1
+    point = json.loads(content.splitlines()[number - 1])["point"]
+    point.pop("statePatch", None)
+    return spoilt(content, number, point={**point, "state": state})
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -158,6 +166,12 @@ def spoilt(content: bytes, number: int, **fields: Any) -> bytes:
         (lambda content: spoilt(content, 1, agent="shop"), "line 1: it is a session of the agent 'shop'"),
         (lambda content: spoilt(content, 2, metadata={"a": "\x00"}), "line 2: metadata: must not hold NUL"),
         (lambda content: spoilt(content, 9, seq=0), "line 9: seq: 0 must not come after"),
+        (lambda content: standing(content, 1, {"notes": 5}), "line 1: point.state.notes: its JSON does not fit"),
+        (lambda content: standing(content, 1, {"notes": {"a": "\x00"}}), "line 1: point.state: must not hold NUL"),
+        (lambda content: standing(content, 3, {"notes": {"a": "\x00"}}), "line 3: point.state: must not hold NUL"),
+        (lambda content: standing(content, -3, {"notes": {"a": "\x00"}}), "point.state: must not hold NUL"),
+        (lambda content: standing(content, 3, {"notes": {"a": 1e999}}), "line 3: is not JSON: Infinity is not JSON"),
+        (lambda content: content.replace(b'"set a 4"', b"1e999"), "Out of range float values are not JSON"),
         (lambda content: content[:-200], "it has no line break at its end"),
         (lambda content: content[: content.rindex(b"\n", 0, -1) + 1], "the file ends before its last line"),
         (lambda content: content.replace(b"set a 4", b"set a 5"), "sha256"),

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pumice.agents.context import new_id
+from pumice.agents.state_text import NUL
 from pumice.errors import Conflict
 from pumice.sessions.conversation import read_after
 from pumice.sessions.exporting import Export
@@ -23,7 +24,9 @@ from pumice.sessions.snapshots import NewSnapshot, take
 from tests.support.json_documents import DOCUMENTS
 from tests.support.protocol import AGENT, Protocol, done, failed, new
 
-VALUES = DOCUMENTS | st.integers(1_000, 60_000).map(lambda size: "".join(f"{n:05}" for n in range(size // 5)))
+STORABLE = DOCUMENTS.filter(lambda value: not NUL.search(json.dumps(value)))
+"""Documents that a turn may leave: what holds NUL characters is refused there, and in a file."""
+VALUES = STORABLE | st.integers(1_000, 60_000).map(lambda size: "".join(f"{n:05}" for n in range(size // 5)))
 TURNS = st.tuples(st.just("turn"), VALUES, st.integers(0, 2))
 STEPS = TURNS | st.sampled_from([("fail", None, 0), ("queue", None, 0), ("name", None, 0)]) | st.tuples(
     st.sampled_from(["fork", "restore"]), st.integers(0, 30), st.just(0)
@@ -88,6 +91,11 @@ def copied(protocol: Protocol, content: bytes) -> Imported:
     return import_file(protocol.store, AGENT, f"c-{new_id()}", BytesIO(content))
 
 
+def asked(row: dict[str, Any]) -> Any:
+    """An interaction's payload; of a restore the point, since the interaction that it names has another id here."""
+    return row["payload"]["point"] if row["kind"] == "restore" else row["payload"]
+
+
 def everything(protocol: Protocol, session: str) -> list[Any]:
     rows = protocol.interactions(session)
     names = protocol.query(
@@ -95,7 +103,7 @@ def everything(protocol: Protocol, session: str) -> list[Any]:
         AGENT, session, "$%",
     )  # fmt: skip
     points = [str(row["id"]) for row in rows if row["point"] is not None]
-    left = [(row["kind"], row["payload"], row["result"], row["attempts"]) for row in rows]
+    left = [(row["kind"], asked(row), row["result"], row["attempts"]) for row in rows]
     stands = [seen(protocol.store, session, at) for at in [None, *points, *(row["name"] for row in names)]]
     return [left, [row["name"] for row in names], stands]
 

@@ -72,7 +72,10 @@ class Till:
         """The report of a replay, once it is complete."""
         answer = self.post(**body)
         assert answer.status_code == 202, answer.text
-        location = answer.headers["location"]
+        return self.ended(answer.headers["location"])
+
+    def ended(self, location: str) -> dict[str, Any]:
+        """The same, at this address."""
         wait_until(lambda: self.report(location)["status"] != "running", 30, "the end of a replay")
         return self.report(location)
 
@@ -217,9 +220,8 @@ def test_states_that_fit_no_more_end_their_replays_alone(till):
     with till.stack.worker():
         started = [till.post(sessions=[session], **{"from": first}).headers["location"] for _ in range(5)]
         for location in started:
-            wait_until(lambda at=location: till.report(at)["status"] != "running", 30, "the end of a replay")
-            assert till.report(location)["status"] == "failed"
-            assert "total" in till.report(location)["sessions"][0]["error"]
+            report = till.ended(location)
+            assert (report["status"], "total" in report["sessions"][0]["error"]) == ("failed", True), report
         assert till.replayed(sessions=[session])["status"] == "done"
     assert till.left() == []
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from pumice.agents.states import FailureCode
 from pumice.agents.turn import Work
 from pumice.errors import Conflict, UnknownReplay
 from pumice.sessions import replays, snapshots
+from pumice.sessions.exporting import Export
 from pumice.sessions.forks import NewFork, fork
+from pumice.sessions.importing import import_file
 from pumice.sessions.replay_steps import AT_ONCE, STALLED, Replayed, step
 from pumice.sessions.replays import NewReplay
 from pumice.sessions.restoring import restore
@@ -288,3 +292,19 @@ def test_a_fork_to_a_taken_id_says_so(played):
     fork(played.protocol.store, AGENT, "s", NewFork("f"))
     with pytest.raises(Conflict, match="There is a session 'f' already"):
         fork(played.protocol.store, AGENT, "s", NewFork("f"))
+
+
+def test_an_imported_session_goes_back_where_the_exported_one_did(played):
+    first, _ = played.record(count=2)
+    played.restore("s", first)
+    played.record()
+    played.snapshot("s", "A")
+    played.record()
+    played.restore("s", "A")
+    played.record()
+    store = played.protocol.store
+    content = b"".join(Export(lambda: nullcontext(store), AGENT, "s", None, None).lines())
+    import_file(store, AGENT, "copy", BytesIO(content))
+    [restored, _] = [row for row in played.protocol.interactions("copy") if row["kind"] == "restore"]
+    assert restored["payload"]["at"] == str(played.protocol.interactions("copy")[0]["id"])
+    played.check("copy", turns=5)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pumice.agents.context import new_id
 from pumice.agents.session_file import (
     Header,
     Line,
@@ -31,9 +32,10 @@ def stand(number: int, **options: Any) -> Stand:
     return Stand(number=number, conversation=[[0, number]], **options)
 
 
-def header(state: Any = None, agent: str = "desk") -> Header:
+def header(state: Any = None, agent: str = "desk", number: int = 2) -> Header:
     times: dict[str, Any] = {"exported_at": NOW, "created_at": NOW, "updated_at": NOW}
-    return Header(pumice="session", version=1, agent=agent, session_id="c1", point=stand(2, state=state), **times)
+    point = stand(number, state=state)
+    return Header(pumice="session", version=1, agent=agent, session_id="c1", point=point, **times)
 
 
 def message(seq: int, content: str = "hi") -> StoredMessage:
@@ -87,14 +89,15 @@ def test_what_is_written_comes_back():
 
 @given(st.lists(st.dictionaries(st.text(max_size=3), DOCUMENTS, max_size=3) | st.none(), max_size=6))
 def test_states_come_back_exactly(states):
-    of = [header({}), *(interaction(f"i{n}", stand(n, state=one)) for n, one in enumerate(states))]
+    of = [header({}, number=6), *(interaction(f"i{n}", stand(n, state=one)) for n, one in enumerate(states, 1))]
     back = [line.point.state for line in read(written(of)) if isinstance(line, StoredInteraction) and line.point]
     assert [json.dumps(one) for one in back] == [json.dumps(one) for one in states]
 
 
 def test_a_large_state_in_which_little_changes_is_told_as_its_difference():
     states = [{"orders": {f"order {n}": "sent" for n in range(6_000)}, "turn": turn} for turn in range(50)]
-    raw = written([header(states[0]), *(interaction(f"i{s['turn']}", stand(1, state=s)) for s in states)])
+    left = [interaction(f"i{n}", stand(n, state=state)) for n, state in enumerate(states, 1)]
+    raw = written([header(states[0], number=50), *left])
     assert len(raw[0]) > 100_000
     assert max(map(len, raw[1:])) < 1_500
     points = [line.point for line in read(raw) if isinstance(line, StoredInteraction)]
@@ -131,6 +134,22 @@ def test_an_empty_file_is_refused():
         (changed(5, seq=0), "line 5: seq: 0 must not come after 0"),
         (changed(6, body="%"), "line 6: body: must be base64"),
         (changed(7, id="i1"), "line 7: the interaction 'i1' stands in a line before"),
+        (changed(1, version=True), "line 1: the line does not fit: version"),
+        (changed(1, version=1.0), "line 1: the line does not fit: version"),
+        (changed(1, createdAt="9999-12-31T23:59:59-14:00"), "line 1: the line does not fit: createdAt: must be of"),
+        (changed(1, createdAt="0001-01-01T00:00:00+14:00"), "line 1: the line does not fit: createdAt: must be of"),
+        (changed(6, acceptedAt="0001-01-01T00:00:00+14:00"), "line 6: the line does not fit: acceptedAt: must be of"),
+        (changed(1, point={"number": 2**63 - 1, "conversation": [[0, 2]]}), "line 1: the line does not fit: point.num"),
+        (changed(1, point={"number": 2, "conversation": [[0, 2**31 - 1]]}), "line 1: the line does not fit: point.con"),
+        (changed(2, metadata={"a": "x" * 16_384}), "line 2: metadata: must not be larger than 16384 bytes"),
+        (changed(2, metadata={"a": float("inf")}), "line 2: is not JSON"),
+        *((changed(3, name=name), "line 3: name: ") for name in ("$fork:q", "", "x" * 5_000, new_id())),
+        (changed(3, point={"number": 3, "conversation": [[0, 1]]}), "line 3: point.number: the file ends at 2"),
+        (changed(5, seq=2), "line 5: seq: the session's next message is 2"),
+        (changed(6, point={"number": 0, "conversation": [[0, 1]]}), "line 6: point.number: a turn leaves no point"),
+        (changed(6, point={"number": 3, "conversation": [[0, 1]]}), "line 6: point.number: the file ends at 2"),
+        (changed(7, point={"number": 2, "conversation": [[0, 3]]}), "line 7: point.conversation: the file's ends at 2"),
+        (changed(7, point={"number": 1, "conversation": [[0, 1]]}), "line 7: the point 1 stands in a line before"),
         (changed(7, point={"number": 1}), "line 7: the line does not fit: point.conversation"),
         (changed(7, type="message"), "line 7: a line of type message must not come after one of type interaction"),
         (changed(7, type="poem"), "line 7: type: must be one of"),

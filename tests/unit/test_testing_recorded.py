@@ -158,7 +158,7 @@ def test_turns_after_a_pruned_point_are_left_out_and_those_of_a_fork_begin_where
     state = {"orders": {"pen": HUGE}, "reminded": 0}
     header = Header(
         pumice="session", version=1, agent="desk", session_id="c1", exported_at=at(9), created_at=START,
-        updated_at=at(4), point=stand(9, 4, state),
+        updated_at=at(4), point=stand(10, 10, state),
     )  # fmt: skip
     lines = [
         header,

@@ -5,8 +5,6 @@ file told is written as that difference (`statePatch`, RFC 6902). The last line 
 cut off or changed is noticed.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
@@ -15,6 +13,7 @@ from pydantic import ValidationError
 
 from pumice.agents.exact_json import from_text, to_text
 from pumice.agents.json_patch import PatchError
+from pumice.agents.session_checks import LineChecks, decode_body
 from pumice.agents.session_lines import (
     KINDS,
     VERSION,
@@ -110,26 +109,16 @@ def read_session(stream: LineReader, agent_id: str | None = None) -> Iterator[tu
         raise BadSessionFile(number + 1, "the file ends before its last line: it was cut off")
 
 
-def decode_body(line: StoredInteraction) -> bytes | None:
-    """The body that an interaction came with. Raises `ValueError`."""
-    try:
-        return None if line.body is None else base64.b64decode(line.body, validate=True)
-    except binascii.Error:
-        raise ValueError("body: must be base64") from None
-
-
 class _Reader:
     """Checks lines as they come: their form, their order, their counts and their checksum."""
 
     def __init__(self, agent_id: str | None) -> None:
         self.ended = False
-        self._agent_id = agent_id
+        self._checks = LineChecks(agent_id)
         self._hash = hashlib.sha256()
         self._states = LastState()
         self._place = 0
         self._counts = dict.fromkeys(KINDS, 0)
-        self._known: set[tuple[str, str]] = set()
-        self._seq = -1
 
     def line(self, number: int, raw: bytes) -> Line:
         """Read the next line. Raises `BadSessionFile`."""
@@ -141,7 +130,9 @@ class _Reader:
         kind = self._kind(number, document)
         self._expand(number, document)
         line = _checked(KINDS.get(kind, Header), document, number, "the line")
-        self._check(number, line)
+        self._checks.check(number, line)
+        if isinstance(line, End):
+            self._check_end(number, line)
         self._hash.update(raw)
         return line
 
@@ -168,30 +159,6 @@ class _Reader:
                 document["point"] = self._states.read(point)
             except PatchError as error:
                 raise BadSessionFile(number, f"point.statePatch: {error}") from None
-
-    def _check(self, number: int, line: Line) -> None:
-        """What one line alone does not tell."""
-        if isinstance(line, Header) and self._agent_id not in {None, line.agent}:
-            raise BadSessionFile(number, f"it is a session of the agent {line.agent!r}, not of {self._agent_id!r}")
-        if isinstance(line, Snapshot):
-            self._know(number, "snapshot", line.name)
-        elif isinstance(line, StoredInteraction):
-            self._know(number, "interaction", line.id)
-            try:
-                decode_body(line)
-            except ValueError as error:
-                raise BadSessionFile(number, str(error)) from None
-        elif isinstance(line, StoredMessage):
-            if line.seq <= self._seq:
-                raise BadSessionFile(number, f"seq: {line.seq} must not come after {self._seq}")
-            self._seq = line.seq
-        elif isinstance(line, End):
-            self._check_end(number, line)
-
-    def _know(self, number: int, what: str, name: str) -> None:
-        if (what, name) in self._known:
-            raise BadSessionFile(number, f"the {what} {name!r} stands in a line before")
-        self._known.add((what, name))
 
     def _check_end(self, number: int, line: End) -> None:
         for kind in ("snapshot", "message", "interaction"):

@@ -1,6 +1,6 @@
 """The lines of an exported session, as their own models: what each may hold. See docs/export.md for the format."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -10,8 +10,13 @@ from pumice.agents.states import Kind, Status
 
 VERSION = 1
 """Of the format. A file of a newer version is refused."""
-WHOLE = 2**63 - 1
-COUNTED = 2**31 - 1
+WHOLE = 2**53
+"""The most turns, and lines, that are counted: as far as JSON's numbers are exact everywhere."""
+COUNTED = 2**30
+"""The most messages: room for as many again in the session that is made."""
+VERSIONS = 2**31 - 1
+METADATA_LIMIT = 16_384
+"""Bytes of a session's metadata as JSON."""
 
 
 def _storable(text: str) -> str:
@@ -21,9 +26,19 @@ def _storable(text: str) -> str:
     return text
 
 
+def _timely(time: datetime) -> datetime:
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be of the years 1 to 9999 in UTC") from None
+    return time
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 Number = Annotated[int, Field(ge=0, le=WHOLE, strict=True)]
 Count = Annotated[int, Field(ge=0, le=COUNTED, strict=True)]
+Version = Annotated[int, Field(ge=1, le=VERSIONS, strict=True)]
+Time = Annotated[AwareDatetime, AfterValidator(_timely)]
 Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
 Json: TypeAlias = Any
 """Any JSON value. What was read is one; what `redact` returned shows when it is written."""
@@ -53,7 +68,7 @@ class Stand(Line):
 
     number: Number
     state: dict[str, Json] | None = Field(default=None, exclude=True)  # only where the file tells it
-    state_version: Count = 1
+    state_version: Version = 1
     code_version: Text | None = None
     conversation: Annotated[list[Span], Field(min_length=1)]
 
@@ -79,16 +94,16 @@ class Header(Line):
     """The first line: whose session it is, and how it stands at the end of the file."""
 
     pumice: Literal["session"]
-    version: Literal[1]
+    version: Annotated[int, Field(ge=VERSION, le=VERSION, strict=True)]
     type: Literal["session"] = "session"
     agent: Text
     session_id: Text
-    exported_at: AwareDatetime
+    exported_at: Time
     at: Text | None = None
     temporary: bool = False
     quiet: bool = False
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    created_at: Time
+    updated_at: Time
     point: Stand
 
 
@@ -115,7 +130,7 @@ class Snapshot(Line):
     name: Text
     note: Text | None = None
     interaction_id: Text | None = None
-    created_at: AwareDatetime
+    created_at: Time
     point: Stand
 
 
@@ -128,7 +143,7 @@ class StoredMessage(Line):
     content: Json
     data: dict[str, Json] | None = None
     interaction_id: Text
-    created_at: AwareDatetime
+    created_at: Time
 
 
 class StoredInteraction(Line):
@@ -145,11 +160,11 @@ class StoredInteraction(Line):
     reason_code: Text | None = None
     superseded_by: Text | None = None
     attempts: Annotated[int, Field(ge=0, le=32_767, strict=True)] = 0
-    accepted_at: AwareDatetime
-    available_at: AwareDatetime | None = None
-    scheduled_for: AwareDatetime | None = None
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
+    accepted_at: Time
+    available_at: Time | None = None
+    scheduled_for: Time | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
     result: Json = None
     errors: list[dict[str, Json]] | None = None
     usage: dict[str, Json] | None = None

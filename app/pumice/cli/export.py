@@ -82,11 +82,13 @@ def export(  # noqa: PLR0913 (click passes each option by name)
 def import_(agent: str, file: Path, session: str | None, data_dir: Path, *, as_json: bool) -> None:
     """Make a session of an exported file: everything in it, or nothing."""
     from pumice.agents.names import checked_session_id
+    from pumice.agents.registry import load_agents
     from pumice.sessions.importing import import_file
 
+    spec = load_agents(settings_of(data_dir).agents).get(agent)
     wanted = None if session is None else checked_session_id(session)
     with open_store(data_dir) as store, file.open("rb") as stream:
-        made = import_file(store, agent, wanted, stream)
+        made = import_file(store, agent, wanted, stream, cls=None if spec is None else spec.cls)
     if as_json:
         counts = {"snapshots": made.snapshots, "messages": made.messages, "interactions": made.interactions}
         print_json({"agentId": agent, "sessionId": made.session_id, **counts})

@@ -8,7 +8,9 @@ it had from them are its own.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from pumice.agents.context import new_id
 from pumice.agents.names import checked_session_id, is_temporary_id
@@ -24,18 +26,21 @@ from pumice.agents.session_file import (
     StoredMessage,
     decode_body,
     read_session,
-    to_text,
 )
-from pumice.agents.states import REASONS, Reason, Status
+from pumice.agents.states import REASONS, Kind, Reason, Status
 from pumice.errors import BadSessionFile, Conflict, InvalidField
+from pumice.sessions.away import TOO_LARGE
 from pumice.sessions.connections import StoreConnection, Transaction
-from pumice.sessions.conversation import OWN
 from pumice.sessions.deltas import SAME, encode
 from pumice.sessions.import_rows import INSERT, INTERACTIONS, MESSAGES, METADATA, SNAPSHOTS
+from pumice.sessions.import_values import as_jsonb, as_text, check_state, stands
 from pumice.sessions.keyframes import keep
 from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.point_writer import NO_STATE, SPARE
 from pumice.sessions.statements import Statement
+
+if TYPE_CHECKING:
+    from pumice.agents.agent import Agent
 
 BATCH_ROWS = 200
 BATCH_BYTES = 2_000_000
@@ -51,15 +56,25 @@ class Imported:
     interactions: int
 
 
-def import_file(store: StoreConnection, agent_id: str, session_id: str | None, file: LineReader) -> Imported:
+def import_file(
+    store: StoreConnection,
+    agent_id: str,
+    session_id: str | None,
+    file: LineReader,
+    *,
+    cls: "type[Agent] | None" = None,
+) -> Imported:
     """Make a session of an exported file. session_id: what it is to be called; as in the file without it.
 
+    cls: the agent's class, which must be able to load the state at which the session stands.
     Raises `BadSessionFile`, which names the line, `Conflict` for an id that is taken, `StoreAwayError`.
     """
     lines = read_session(file, agent_id)
     first = next(lines, None)
     if first is None or not isinstance(first[1], Header):
         raise BadSessionFile
+    if cls is not None:
+        check_state(cls, first[1].point)
     return _import_lines(store, agent_id, _chosen_id(session_id, first[1]), chain([first], lines))
 
 
@@ -94,13 +109,15 @@ class _Import:
         self._batch = _Batch(MESSAGES)
         self._counts = {MESSAGES.name: 0, SNAPSHOTS.name: 0, INTERACTIONS.name: 0}
         self._keyframe: tuple[int, bytes, int] | None = None
+        self._number = 1
 
     def add(self, number: int, line: Line) -> None:
         """Add the next line. Raises `Conflict`, and `BadSessionFile` for what Postgres can't hold."""
+        self._number = number
         if isinstance(line, Header):
             self._insert(line)
         elif isinstance(line, Metadata):
-            self._transaction.fetch(METADATA, {**self._key, "metadata": _jsonb(number, "metadata", line.metadata)})
+            self._fetch(METADATA, {**self._key, "metadata": as_jsonb(number, "metadata", line.metadata)})
         elif isinstance(line, StoredMessage):
             self._use(MESSAGES)
             self._put(self._message(line))
@@ -122,21 +139,21 @@ class _Import:
         )
 
     def _insert(self, line: Header) -> None:
-        point, state = line.point, None if line.point.state is None else to_text(line.point.state)
+        point, state = line.point, None if line.point.state is None else as_jsonb(1, "point.state", line.point.state)
         keyframe, base = None, None
         if state is not None:
             keyframe, base = keep(self._transaction, self._key["agent"], self._key["session"], point.number, state)
             self._keyframe = keyframe, state.encode(), len(base)
         told = {"state": state, "keyframe": keyframe, "base": base, "created_at": line.created_at, "quiet": line.quiet}
-        if not self._transaction.fetch(INSERT, {**self._key, **_stands(point), **told}):
+        if not self._fetch(INSERT, {**self._key, **stands(point), **told}):
             raise Conflict(f"There is a session {self._key['session']!r} already.")
 
     def _message(self, line: StoredMessage) -> dict[str, Any]:
         return {
             "seq": line.seq,
             "role": line.role,
-            "content": to_text(line.content),
-            "data": _text(line.data),
+            "content": self._text("content", line.content),
+            "data": None if line.data is None else self._text("data", line.data),
             "interaction": self._new(line.interaction_id),
             "created_at": line.created_at,
         }
@@ -149,7 +166,7 @@ class _Import:
             "id": self._new(line.id),
             "kind": line.kind,
             "name": line.name,
-            "payload": to_text(line.payload),
+            "payload": self._text("payload", self._payload(line)),
             "body_at": body_at,
             "body_size": body_size,
             "status": Status.CANCELLED if queued else line.status,
@@ -161,21 +178,21 @@ class _Import:
             "scheduled_for": line.scheduled_for,
             "started_at": line.started_at,
             "finished_at": line.finished_at,
-            "result": _text(line.result),
-            "errors": _jsonb(number, "errors", line.errors),
-            "usage": _jsonb(number, "usage", line.usage),
-            "effects": _text(line.effects),
+            "result": None if line.result is None else self._text("result", line.result),
+            "errors": as_jsonb(number, "errors", line.errors),
+            "usage": as_jsonb(number, "usage", line.usage),
+            "effects": None if line.effects is None else self._text("effects", line.effects),
             **({} if line.point is None else self._point(line.point)),
         }
 
     def _point(self, point: Stand) -> dict[str, Any]:
         """The columns of a point. Its state is told from the keyframe of the one before, while that is short."""
-        told = _stands(point)
+        told = stands(point)
         if not point.has_state:
             return told
         if point.state is None:
             return {**told, "keyframe": NO_STATE}
-        state = to_text(point.state)
+        state = as_jsonb(self._number, "point.state", point.state) or ""
         text = state.encode()
         delta = None if self._keyframe is None else encode(self._keyframe[1], text)
         if self._keyframe is None or delta is None or len(delta) > SPARE + self._keyframe[2] // 4:
@@ -184,6 +201,24 @@ class _Import:
             delta = SAME
         delta_at, delta_size = self._batch.blob.add(delta)
         return {**told, "keyframe": self._keyframe[0], "delta_at": delta_at, "delta_size": delta_size}
+
+    def _payload(self, line: StoredInteraction) -> dict[str, Any]:
+        """The payload; of a restore, with the new ids of the interactions that it names."""
+        if line.kind != Kind.RESTORE:
+            return line.payload
+        return {
+            key: self._ids.get(value, value) if isinstance(value, str) else value for key, value in line.payload.items()
+        }
+
+    def _text(self, name: str, value: Any) -> str:
+        return as_text(self._number, name, value)
+
+    def _fetch(self, statement: Statement[Any], options: dict[str, Any]) -> list[Any]:
+        """Run a statement. Raises `BadSessionFile`, with the last line that was read, for what Postgres can't hold."""
+        try:
+            return self._transaction.fetch(statement, options)
+        except (psycopg.DataError, psycopg.IntegrityError, TOO_LARGE):
+            raise BadSessionFile(self._number, "this line, or one before it, holds what can't be stored") from None
 
     def _new(self, old: str) -> str:
         """The new id of an interaction. Ids are made in the order in which they are first met."""
@@ -213,7 +248,7 @@ class _Import:
         options: dict[str, Any] = {**self._key, "rows": json_rows(batch.rows)}
         if batch.statement is not MESSAGES:
             options["bytes"] = batch.blob.value
-        self._transaction.fetch(batch.statement, options)
+        self._fetch(batch.statement, options)
         self._counts[batch.statement.name] += len(batch.rows)
         self._batch = _Batch(batch.statement)
 
@@ -228,27 +263,3 @@ def _chosen_id(session_id: str | None, header: Header) -> str:
         return checked_session_id(header.session_id)
     except InvalidField as problem:
         raise BadSessionFile(1, str(problem)) from None
-
-
-def _stands(point: Stand) -> dict[str, Any]:
-    *before, (first, stop) = point.conversation
-    return {
-        "point": point.number,
-        "state_version": point.state_version,
-        "code_version": point.code_version,
-        "history_start": first,
-        "message_count": stop,
-        "transcript": to_text([[OWN, *span] for span in before]) if before else None,
-    }
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else to_text(value)
-
-
-def _jsonb(number: int, name: str, value: Any) -> str | None:
-    """A value for a column of type jsonb. Raises `BadSessionFile` for NUL characters, which that can't hold."""
-    text = _text(value)
-    if text is not None and "\\u0000" in text:
-        raise BadSessionFile(number, f"{name}: must not hold NUL characters")
-    return text

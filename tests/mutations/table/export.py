@@ -40,8 +40,8 @@ ROWS = (
     ),
     Mutation(
         proves="9",
-        file="app/pumice/agents/session_file.py",
-        old="if isinstance(line, Header) and self._agent_id not in {None, line.agent}:",
+        file="app/pumice/agents/session_checks.py",
+        old="if self._agent_id not in {None, line.agent}:",
         new="if False:",
         tests=(FILE + "test_a_file_of_another_agent_is_refused",),
     ),

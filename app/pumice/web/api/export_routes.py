@@ -55,7 +55,7 @@ def export_blueprint(front: Front) -> Blueprint:
         with _place(places), tempfile.TemporaryFile() as file:
             _spool(request.environ, file, front.settings.import_limit)
             with closing(StoreConnection(front.settings)) as store:  # one of its own: others wait for those of requests
-                session_id = import_file(store, spec.id, wanted, _Yielding(file)).session_id
+                session_id = import_file(store, spec.id, wanted, _Yielding(file), cls=spec.cls).session_id
         location = {"Location": f"/v1/agents/{spec.id}/sessions/{quote(session_id, safe='')}"}
         return json_response(session_routes.read_session(front, spec, session_id), 201, location)
 

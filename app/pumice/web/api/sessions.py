@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from pumice.agents.body_text import parse_json
 from pumice.agents.conditions import Condition, read_condition
 from pumice.agents.names import checked_session_id, is_temporary_id
+from pumice.agents.session_lines import METADATA_LIMIT
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, Malformed, UnknownSession
 from pumice.sessions import queries
@@ -20,7 +21,6 @@ from pumice.web.http.managing import LAST_SEQ, authorised, page_limit, page_numb
 from pumice.web.http.request_fields import either, json_object
 from pumice.web.http.responses import json_response
 
-METADATA_LIMIT = 16_384
 
 
 def sessions_blueprint(front: Front) -> Blueprint:
