@@ -7,7 +7,14 @@ import pytest
 from tests.support.client import new_session
 from tests.support.waiting import wait_until
 
-NUMBERS = [18446744073709551615, 18446744073709551616, 19876543210987654321, -9223372036854775809, 10**60 + 7]
+NUMBERS = [
+    18446744073709551615,
+    18446744073709551616,
+    19876543210987654321,
+    -9223372036854775809,
+    10**60 + 7,
+    10**400 + 7,
+]
 
 
 @pytest.fixture(scope="module")

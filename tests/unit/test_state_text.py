@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, Secre
 
 from pumice import Agent
 from pumice.agents.context import History, TurnContext
+from pumice.agents.json_text import loads
 from pumice.agents.live_session import LiveSession
 from pumice.agents.spec import describe
 from pumice.agents.state_text import load_state, read_back, read_state, tells_all, with_unknown, write_state
@@ -280,3 +281,22 @@ def test_a_removed_field_survives():
     assert stored == '{"total":2,"removed":{"b":1,"a":[12345678901234567890]}}'
     assert read_state(Moved.State, stored).total == 2
     assert with_unknown("{}", {"a": 1}) == '{"a":1}'
+
+
+def test_a_state_with_a_number_beyond_any_float_is_loaded():
+    class Counting(Agent):
+        class State(Agent.State):
+            total: int = 0
+
+    text = write_state(Counting.State(total=10**400 + 7), Counting.State)
+    state, _, unknown = load_state(Counting, with_unknown(text, {"old": 10**320}), 1)
+    assert (state.total, unknown) == (10**400 + 7, {"old": 10**320})
+
+
+@pytest.mark.parametrize(
+    "text", ['{"n": [%s, }', '{"n": %s, "a": NaN}', '{"n": %s, "a": 1e999}', '{"n": %s, "a": "\\ud800"}']
+)
+def test_what_is_no_json_is_refused_beside_such_a_number_too(text):
+    with pytest.raises(ValueError, match="line 1"):
+        loads(text % ("1" * 400))
+    assert loads(f'{{"n": {"1" * 400}, "s": "{"2" * 400}"}}') == {"n": int("1" * 400), "s": "2" * 400}

@@ -16,6 +16,8 @@ from pumice.errors import PumiceError
 
 LONG = re.compile(rb"[0-9]{19}")
 """Digits from which on a whole number may be beyond 64 bits."""
+BEYOND = re.compile(rb"[0-9]{309,}")
+"""Digits from which on a whole number may be beyond any float, which orjson refuses."""
 TOO_LONG = "Integer exceeds 64-bit range"
 """What orjson says of a number that it can't write."""
 
@@ -29,16 +31,29 @@ class NumberTooLongError(PumiceError):
 def loads(text: str | bytes) -> Any:
     """Read JSON. Raises `JSONDecodeError`, and `NumberTooLongError` for a number of thousands of digits."""
     data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
-    value = orjson.loads(text)
+    value = _loads(text, data)
     if LONG.search(data) is None:
         return value
     try:
         return json.loads(data)
     except RecursionError:
+        if BEYOND.search(data) is not None:
+            raise orjson.JSONDecodeError("it is nested too deeply for a number as long", "", 0) from None
         return value
     except ValueError:
         digits = sys.get_int_max_str_digits()
         raise NumberTooLongError(f"a number has more than {digits} digits") from None
+
+
+def _loads(text: str | bytes, data: bytes) -> Any:
+    """Read JSON by orjson, which tells what is wrong with it; in place of numbers beyond its floats are others."""
+    try:
+        return orjson.loads(text)
+    except JSONDecodeError:
+        shorter = BEYOND.sub(b"1", data)
+        if shorter == data:
+            raise
+        return orjson.loads(shorter)
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int | None = None) -> bytes:

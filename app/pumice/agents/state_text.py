@@ -17,9 +17,9 @@ from types import UnionType
 from typing import Any, Literal, Never, Union, get_args, get_origin
 from uuid import UUID
 
-import orjson
 from pydantic import BaseModel, ValidationError
 
+from pumice.agents.json_text import loads
 from pumice.errors import SerializationError, StoredStateError
 
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -104,7 +104,7 @@ def _unknown(model: type[BaseModel], text: str) -> dict[str, Any]:
     if model.model_config.get("extra", "ignore") != "ignore":
         return {}
     known = {*model.model_fields, *(one.alias for one in model.model_fields.values() if one.alias)}
-    unknown = set(orjson.loads(text)) - known
+    unknown = set(loads(text)) - known
     return {name: value for name, value in json.loads(text).items() if name in unknown} if unknown else {}
 
 

@@ -8,8 +8,7 @@ of their own. A turn that is tried again may say them again; streams drop what t
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from pumice.agents.json_text import loads
 from pumice.messaging.events import Event
 from pumice.sessions.leases import Lease
 
@@ -40,5 +39,5 @@ def said_by(event: bytes) -> str | None:
 
 def interaction_of(event: bytes) -> str | None:
     """The interaction that a session event is of."""
-    found = orjson.loads(event).get("interactionId")
+    found = loads(event).get("interactionId")
     return found if isinstance(found, str) else None

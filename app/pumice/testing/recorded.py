@@ -6,10 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from pumice.agents.agent import Agent
 from pumice.agents.failures import Failure
+from pumice.agents.json_text import loads
 from pumice.agents.messages import Message
 from pumice.agents.session_file import (
     Header,
@@ -220,7 +219,7 @@ def _recall(store: InMemoryStore, session: StoredSession, line: StoredInteractio
         )
     )
     if is_call and one.status == "queued":
-        given = orjson.loads(one.payload)
+        given = loads(one.payload)
         planned = Planned(session.id, one.name or "", tuple(given["args"]), given["kwargs"], due, 0.0, one.accepted_at)
         store.plan(one, planned)
 
