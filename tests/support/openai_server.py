@@ -24,10 +24,11 @@ OUTPUT_TOKENS = 5
 
 @dataclass(frozen=True)
 class ToolCall:
-    """The model calls a tool."""
+    """The model calls a tool. id: what it calls the call; one that no other has, unless given."""
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _responses_text(text: str, output: list[dict[str, Any]], event: Any) -> Iter
 
 def _responses_tool_call(call: ToolCall, output: list[dict[str, Any]], event: Any) -> Iterator[str]:
     index, number, arguments = len(output), next(_ids), json.dumps(call.arguments)
-    item = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": call.name}
+    item = {"type": "function_call", "id": f"fc_{number}", "call_id": call.id or f"call_{number}", "name": call.name}
     item |= {"arguments": "", "status": "in_progress"}
     place = {"item_id": item["id"], "output_index": index}
     yield event("response.output_item.added", output_index=index, item=item)

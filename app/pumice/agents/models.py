@@ -8,11 +8,12 @@ import functools
 import inspect
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pumice.agents.agent import Agent
 from pumice.agents.messages import Message
-from pumice.agents.recordings import Recorder, as_json, described, recorded_error
+from pumice.agents.recordings import Recorder, as_json, described, recorded_error, storable
 from pumice.agents.spec import describe
 from pumice.errors import MissingExtraError
 
@@ -64,14 +65,17 @@ async def model_reply(agent: Agent, messages: Sequence[Message]) -> AsyncGenerat
                 async for text in _texts(events):
                     yield text
                 turn.reply_data = transcript.to_data(events.new_messages())
-        except Exception as error:
+        except GeneratorExit:  # who reads it has enough
+            raise
+        except BaseException as error:
             failed = error
             raise
         finally:
             turn.usage = _counts(usage)
             if turn.answers is None:
-                answered = transcript.responses(seen[len(history) :])
-                turn.recording = turn.recorder.document(answered, failed, turn.usage)
+                with suppress(Exception):  # what can't be recorded must not hide how the turn ended
+                    answered = transcript.responses(seen[len(history) :])
+                    turn.recording = turn.recorder.document(answered, failed, turn.usage)
             elif turn.answers.has_failed:
                 turn.usage = turn.answers.usage
 
@@ -167,7 +171,7 @@ def _tool(cls: type[Agent], name: str, attribute: str) -> "pydantic_ai.Tool[Agen
                 method(*arguments, **options) if is_async else asyncio.to_thread(method, *arguments, **options)
             )
         except ModelRetry as again:
-            recorder.ended(call_id, name, retry=again.message)
+            recorder.ended(call_id, name, retry=storable(again.message))
             raise
         except Exception as error:
             recorder.ended(call_id, name, error=described(error))

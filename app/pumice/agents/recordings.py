@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pumice.agents.context import Call, TurnContext, new_id, to_json
-from pumice.agents.failures import failure_of
+from pumice.agents.failures import Failure, failure_of
 from pumice.agents.json_patch import apply_patch, diff
 from pumice.agents.json_text import dumps, loads
 from pumice.agents.state_text import read_state, write_state
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LIVE = '{"live": true}'
 """Stands for a recording where the model and the tools are to be asked anew, in a replay."""
+MISSING = '{"model": [], "missing": true}'
+"""Stands for one where nothing was recorded: no model was asked, or the session came from a file, which has none."""
 
 
 class Recorder:
@@ -34,6 +36,8 @@ class Recorder:
         self._state = _text_of(agent)
         self._seen = _Counts.of(agent.turn)
         self._tools: list[dict[str, Any]] = []
+        self._ended: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
 
     def ended(self, call_id: str, name: str, **answer: Any) -> None:
         """Note that a tool ended with a `result`, an `error` or a `retry`."""
@@ -50,8 +54,15 @@ class Recorder:
 
     def document(self, responses: list[Any], failed: BaseException | None, usage: dict[str, Any]) -> str:
         """The recording, as JSON, with what the model answered, what ended it, and what it had used by then."""
-        found = {"model": responses, "tools": self._tools}
-        return dumps(found if failed is None else found | {"error": described(failed), "usage": usage}).decode()
+        self._ended = {"model": responses, "tools": self._tools}
+        self._usage = usage
+        return self.ended_by(None if failed is None else failure_of(failed))
+
+    def ended_by(self, failure: Failure | None) -> str:
+        """The same, once it is known that the turn ended in this way: a time limit cancels what it ends."""
+        if failure is None:
+            return dumps(self._ended).decode()
+        return dumps(self._ended | {"error": [failure.type, failure.message], "usage": self._usage}).decode()
 
 
 @dataclass(slots=True)
@@ -59,14 +70,16 @@ class Answers:
     """What a model and tools are to answer in a quiet session: a recording, or nothing at all.
 
     responses: the model's, None where nothing is recorded: then it is not asked. error: what it failed with after them,
-    having used `usage`; has_failed: it did so again.
+    having used `usage`; has_failed: it did so again. is_missing: a replay, of a turn without a recording.
     """
 
     responses: list[Any] | None = None
     tools: list[dict[str, Any]] = field(default_factory=list)
     error: list[str] | None = None
     usage: dict[str, Any] | None = None
+    is_missing: bool = False
     has_failed: bool = False
+    given: set[int] = field(default_factory=set)
 
     @classmethod
     def read(cls, text: str | None) -> "Answers | None":
@@ -76,28 +89,39 @@ class Answers:
         recorded = json.loads(text) if text else {}
         if recorded.get("live"):
             return None
-        return cls(recorded.get("model"), recorded.get("tools", []), recorded.get("error"), recorded.get("usage"))
+        error, usage, is_missing = (recorded.get(name) for name in ("error", "usage", "missing"))
+        return cls(recorded.get("model"), recorded.get("tools", []), error, usage, is_missing=bool(is_missing))
 
     def response(self) -> Any:
         """The model's next response. Raises what it failed with then, or `RecordingError` when it gave no more."""
         if not self.responses and self.error is not None:
-            self.has_failed = True
-            raise recorded_error(self.error)
+            raise self._failed(self.error)
+        if self.is_missing:
+            raise RecordingError("nothing that a model answered was recorded for this turn")
         if not self.responses:
             raise RecordingError("the model is asked once more than it was when this was recorded")
         return self.responses.pop(0)
 
     def tool(self, agent: "Agent", call_id: str) -> dict[str, Any]:
-        """What a tool answered; what it did to the session is done again.
+        """What a tool answered; what it did to the session is done again. Of calls of one id, each gets its own.
 
-        Raises `RecordingError` for a call that was not made then, or whose doing does not fit the state any more.
+        Raises `RecordingError` for a call that was not made then, or whose doing does not fit the state any more, and
+        what ended the turn before the tool did.
         """
-        place = next((place for place, one in enumerate(self.tools) if one["id"] == call_id), None)
+        ones = (place for place, one in enumerate(self.tools) if one["id"] == call_id and place not in self.given)
+        place = next(ones, None)
+        if place is None and self.error is not None:
+            raise self._failed(self.error)
         if place is None:
             raise RecordingError(f"the tool call {call_id!r} was not made when this was recorded")
         for one in self.tools[: place + 1]:  # those that ended before it come before it
             _do(agent, one)
+        self.given.add(place)
         return self.tools[place]
+
+    def _failed(self, error: list[str]) -> Exception:
+        self.has_failed = True
+        return recorded_error(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +153,12 @@ def as_json(value: Any, what: str) -> Any:
     try:
         return loads(to_json(value, what))
     except SerializationError:
-        return str(value)
+        return storable(str(value))
+
+
+def storable(text: str) -> str:
+    """A text without halves of surrogate pairs, which JSON can't hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _text_of(agent: "Agent") -> str | None:

@@ -127,6 +127,8 @@ async def run_turn(
         expired = isinstance(limit, asyncio.Timeout) and limit.expired()
         tried = work.attempts + (not issubclass(type(error), StoredStateError))
         failure = failure_of(error, handler.policy, tried, timed_out=expired, crashes=work.crashes)
+        if expired and turn.recorder is not None and turn.recording is not None:
+            turn.recording = turn.recorder.ended_by(failure)
         outcome = Outcome(work, failure.status, failure=failure, usage=turn.usage, recording=turn.recording)
         if failure.status != "retry":
             await _tell_agent(session, turn, handler, error, outcome)

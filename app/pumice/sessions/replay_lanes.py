@@ -8,7 +8,7 @@ import uuid
 from hashlib import md5
 from typing import NamedTuple
 
-from pumice.agents.recordings import LIVE
+from pumice.agents.recordings import LIVE, MISSING
 from pumice.agents.releases import REPLAY_AT, STABLE, STABLE_NAME
 from pumice.errors import UnknownSession
 from pumice.sessions.connections import StoreConnection, Transaction
@@ -113,7 +113,7 @@ COPY = Statement(
     """
 insert into interactions (id, agent_id, session_id, kind, name, payload, body, scheduled_for, recording)
 select md5(%(fork)s || id::text)::uuid, agent_id, %(fork)s, kind, name, payload, body, scheduled_for,
-  coalesce(%(live)s::json, recording, '{"model": []}')
+  coalesce(%(live)s::json, recording, %(missing)s::json)
 from interactions where id = any(%(ids)s::uuid[]) order by point
 on conflict do nothing
 """,
@@ -144,7 +144,7 @@ def copy(transaction: Transaction, lane: Lane) -> Lane:
     if not rows:
         return lane
     live = LIVE if lane.model == "live" else None
-    transaction.fetch(COPY, {"fork": lane.fork, "ids": [row.id for row in rows], "live": live})
+    transaction.fetch(COPY, {"fork": lane.fork, "ids": [row.id for row in rows], "live": live, "missing": MISSING})
     return lane._replace(position=rows[-1].point)
 
 
