@@ -340,3 +340,12 @@ def test_an_agent_s_points_are_not_another_s(notebook, echo):
     [first] = said(notebook, session, "set a 1")
     echo.reply("hi", session)
     assert refused(echo, f"/{session}", params={"at": first}) == (404, "unknown-point")
+
+
+@pytest.mark.parametrize("at", ["", "a\x00b"])
+def test_a_point_without_a_name_is_refused_everywhere(notebook, at):
+    session = new_session()
+    notebook.chat("set a 1", session)
+    for path in ("", "/messages", "/export"):
+        assert refused(notebook, f"/{session}{path}", params={"at": at}) == (422, "invalid-field")
+    assert refused(notebook, f"/{session}/diff", params={"from": at}) == (422, "invalid-field")

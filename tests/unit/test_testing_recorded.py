@@ -176,6 +176,34 @@ def test_turns_after_a_pruned_point_are_left_out_and_those_of_a_fork_begin_where
     assert turns[0].replay() == turns[0].recorded
 
 
+@pytest.mark.parametrize(
+    ("missing", "errors", "left"),
+    [
+        ({1}, [], [3]),  # the turn after it stood on what it left
+        ({2}, [], [1]),
+        (set(), [], [1, 2, 3]),
+        ({2}, [{"code": "handler-failed", "type": "ValueError"}], [1, 3]),  # its first attempt was a turn, too
+        ({2}, [{"code": "worker-lost", "type": "WorkerLost"}], [1]),
+    ],
+)
+def test_turns_after_one_that_is_missing_are_left_out(tmp_path, missing, errors, left):
+    writer = SessionWriter()
+    states = [{"orders": {str(one): 1 for one in range(count)}, "reminded": 0} for count in range(4)]
+    header = Header(
+        pumice="session", version=1, agent="desk", session_id="c1", exported_at=at(9), created_at=START,
+        updated_at=at(4), point=stand(3, 6, states[3]),
+    )  # fmt: skip
+    turns = [
+        chat(number, "pen", "?", stand(number, 2 * number, states[number]), errors=errors if number == 3 else None)
+        for number in (1, 2, 3)
+        if number not in missing
+    ]
+    path = tmp_path / "c1.jsonl"
+    path.write_bytes(b"".join([*map(writer.line, [header, *spoken(*"abcdef"), *turns]), writer.end()]))
+    found = testing.recording(str(path), Desk).turns
+    assert [turn.line.id for turn in found] == [f"i{number}" for number in left]
+
+
 def test_the_path_is_relative_to_the_test_file(pytester, exported):
     folder = pytester.mkdir("inner")
     (folder / "c1.jsonl").write_bytes(exported.read_bytes())

@@ -28,6 +28,7 @@ from pumice.testing.interactions import Planned, RecordedInteraction, StoredSess
 from pumice.testing.store import InMemoryStore
 
 RAN = {"done", "failed", "dead"}
+ENDED = {FailureCode.HANDLER, FailureCode.TIMEOUT, FailureCode.SERIALIZATION}
 
 
 @dataclass(slots=True)
@@ -150,12 +151,17 @@ class Recording:
         """The turns that can be run again: those that ran, and before which it is known how the session stood."""
         found = []
         before, is_known = self.file.start, self.file.start is not None or self._is_whole()
+        stood = 0 if before is None else before.number
         for number, line in enumerate(sorted(self.file.interactions, key=_place(self.file.interactions)), 1):
-            known_after = line.point is not None and line.point.has_state
-            if is_known and known_after and line.status in RAN and line.kind != "restore":
+            if line.point is None:
+                continue
+            follows = is_known and line.point.number in {
+                stood + 1,
+                stood + _attempts(line),
+            }  # or one is missing between
+            if follows and line.point.has_state and line.status in RAN and line.kind != "restore":
                 found.append(RecordedTurn(self._agent, self.file, line, before, number))
-            if line.point is not None:
-                before, is_known = line.point, known_after
+            before, is_known, stood = line.point, line.point.has_state, line.point.number
         return found
 
     def _is_whole(self) -> bool:
@@ -192,6 +198,12 @@ def _place(lines: list[StoredInteraction]) -> Any:
     for line in lines:
         last = places[line.id] = last if line.point is None else line.point.number
     return lambda line: places[line.id]
+
+
+def _attempts(line: StoredInteraction) -> int:
+    """How many of an interaction's attempts ended: each counts as a turn. One that took its worker with it did not."""
+    ended = sum(error.get("code") in ENDED for error in line.errors or ())
+    return ended + (line.status == "done")
 
 
 def _recall(store: InMemoryStore, session: StoredSession, line: StoredInteraction) -> None:

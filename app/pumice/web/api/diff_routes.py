@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from pumice.agents.json_patch import diff
 from pumice.agents.spec import AgentSpec
@@ -11,10 +11,10 @@ from pumice.errors import InvalidField
 from pumice.sessions.conversation import read_after
 from pumice.sessions.differences import added_parts
 from pumice.sessions.points import Point, resolve
-from pumice.web.api.export_routes import given_point
 from pumice.web.api.session_access import message_document
 from pumice.web.http.front import Front
 from pumice.web.http.managing import authorised, page_limit, page_number
+from pumice.web.http.request_fields import given_point
 from pumice.web.http.responses import json_response
 
 
@@ -25,7 +25,7 @@ def diff_blueprint(front: Front) -> Blueprint:
     @blueprint.get("/diff")
     def show(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
-        before, after = given_point("from"), given_point("to")
+        before, after = given_point(request, "from"), given_point(request, "to")
         if before is None:
             raise InvalidField("from", "is required: an interaction's id or a snapshot's name")
         limit, cursor = page_limit(), page_number("cursor", -1, 2**31 - 1)

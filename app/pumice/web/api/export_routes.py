@@ -21,7 +21,7 @@ from pumice.sessions.importing import import_file
 from pumice.web.api import sessions as session_routes
 from pumice.web.http.front import Front
 from pumice.web.http.managing import authorised
-from pumice.web.http.request_fields import either
+from pumice.web.http.request_fields import either, given_point
 from pumice.web.http.responses import json_response
 
 NDJSON = "application/x-ndjson"
@@ -39,7 +39,9 @@ def export_blueprint(front: Front) -> Blueprint:
     @blueprint.get("/<session_id>/export")
     def export(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
-        found = Export(front.connections.borrow, spec.id, session_id, given_point("at"), redaction_of(spec.cls))
+        found = Export(
+            front.connections.borrow, spec.id, session_id, given_point(request, "at"), redaction_of(spec.cls)
+        )
         lines = found.lines_or_error()
         first = next(lines)
         name = quote(f"{session_id}.jsonl", safe="")
@@ -60,14 +62,6 @@ def export_blueprint(front: Front) -> Blueprint:
         return json_response(session_routes.read_session(front, spec, session_id), 201, location)
 
     return blueprint
-
-
-def given_point(name: str) -> str | None:
-    """The point that a query parameter names. Raises `InvalidField`."""
-    at = request.args.get(name)
-    if at is not None and (not at or "\x00" in at):
-        raise InvalidField(name, "must be an interaction's id or a snapshot's name")
-    return at
 
 
 def _wanted_id() -> str | None:

@@ -15,7 +15,7 @@ from pumice.sessions.points import resolve
 from pumice.web.http.cursors import read_cursor
 from pumice.web.http.front import Front
 from pumice.web.http.managing import authorised, page_limit, page_number
-from pumice.web.http.request_fields import given_key
+from pumice.web.http.request_fields import given_key, given_point
 from pumice.web.http.responses import json_response
 from pumice.web.http.stopping_turns import stop_turns
 from pumice.web.http.tokens import Grant, given_token, granted
@@ -38,12 +38,13 @@ def session_access_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/messages")
     def messages(agent_id: str, session_id: str) -> Response:
-        at = request.args.get("at")
-        spec = authorised(front, agent_id) if at else _admitted(front, agent_id, session_id, always=True)[0]
+        is_now = "at" not in request.args
+        spec = _admitted(front, agent_id, session_id, always=True)[0] if is_now else authorised(front, agent_id)
+        at = given_point(request, "at")
         _check_exists(front, spec, session_id)
         limit, after = page_limit(), page_number("cursor", -1, 2**31 - 1)
         rows: Sequence[Any]
-        if at:
+        if at is not None:
             with front.connections.borrow() as store:
                 point = resolve(store, spec.id, session_id, at, read=False)
                 rows = read_after(store, spec.id, point.session_id, point.parts, after=after, limit=limit)

@@ -18,9 +18,8 @@ from pumice.sessions.staleness import refresh_stale
 from pumice.web.api.documents import interaction_document, point_document, session_document
 from pumice.web.http.front import Front
 from pumice.web.http.managing import LAST_SEQ, authorised, page_limit, page_number
-from pumice.web.http.request_fields import either, json_object
+from pumice.web.http.request_fields import either, given_point, json_object
 from pumice.web.http.responses import json_response
-
 
 
 def sessions_blueprint(front: Front) -> Blueprint:
@@ -57,7 +56,8 @@ def sessions_blueprint(front: Front) -> Blueprint:
 
     @blueprint.get("/<session_id>")
     def read(agent_id: str, session_id: str) -> Response:
-        spec, at = authorised(front, agent_id), request.args.get("at")
+        spec = authorised(front, agent_id)
+        at = given_point(request, "at")
         document = read_session(front, spec, session_id)
         if at is None:
             return json_response(document)

@@ -1,4 +1,4 @@
-"""Reading requests: their JSON, the key they carry, the session they name, their idempotency key."""
+"""Reading requests: their JSON, the key they carry, the session and the point they name, their idempotency key."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +36,14 @@ def _object(request: Request, body: bytes | None) -> dict[str, Any]:
 def either(source: Mapping[str, Any], camel: str, snake: str) -> Any:
     """A field under its name or its snake_case name."""
     return source[camel] if camel in source else source.get(snake)
+
+
+def given_point(request: Request, name: str) -> str | None:
+    """The point that a query parameter names. Raises `InvalidField`."""
+    at = request.args.get(name)
+    if at is not None and (not at or "\x00" in at):
+        raise InvalidField(name, "must be an interaction's id or a snapshot's name")
+    return at
 
 
 def given_key(request: Request, body: Mapping[str, Any] | None = None) -> str | None:
