@@ -104,8 +104,8 @@ ROWS = (
     Mutation(
         proves="9",
         file="app/pumice/web/api/session_access.py",
-        old="else _admitted(front, agent_id, session_id, always=True)[0]",
-        new="else _admitted(front, agent_id, session_id)[0]",
+        old="_admitted(front, agent_id, session_id, always=True)[0] if is_now",
+        new="_admitted(front, agent_id, session_id)[0] if is_now",
         tests=(ENDS + "test_messages_need_a_token_whatever_the_agent_says",),
     ),
     Mutation(

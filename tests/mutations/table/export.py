@@ -99,8 +99,8 @@ ROWS = (
     Mutation(
         proves="recorded turns are replayed from where the session stood before each",
         file="app/pumice/testing/recorded.py",
-        old="before, is_known = line.point, known_after",
-        new="is_known = known_after",
+        old="before, is_known, stood = line.point, line.point.has_state, line.point.number",
+        new="is_known, stood = line.point.has_state, line.point.number",
         tests=(RECORDED + "test_the_same_code_leaves_the_same",),
     ),
 )

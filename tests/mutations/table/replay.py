@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 
 REPLAY = "tests/integration/test_replay.py::"
+STEPS = "tests/integration/test_replay_steps.py::"
 COMPARISON = "tests/unit/test_replay_comparison.py::"
 
 ROWS = (
@@ -26,6 +27,27 @@ ROWS = (
         old="    rows = rows[: restores[0]] if restores else rows\n",
         new="    rows = [row for row in rows if row.restore is None] if restores else rows\n",
         tests=(REPLAY + "test_restores_forks_and_failed_turns_are_replayed",),
+    ),
+    Mutation(
+        proves="one agent's replays keep no other's waiting",
+        file="app/pumice/sessions/replay_steps.py",
+        old="s.agent_id not in (select o.agent_id from",
+        new="'' not in (select '' from",
+        tests=(STEPS + "test_one_agents_replays_keep_no_others_waiting",),
+    ),
+    Mutation(
+        proves="a replay that can't go on ends",
+        file="app/pumice/sessions/replay_steps.py",
+        old="    if waiting.is_blocked:",
+        new="    if False:",
+        tests=(STEPS + "test_a_state_that_can_not_be_loaded_ends_the_replay",),
+    ),
+    Mutation(
+        proves="a restore goes where it went, whatever its snapshot names now",
+        file="app/pumice/sessions/replay_restores.py",
+        old="    if isinstance(point, int) and not isinstance(point, bool):",
+        new="    if False:",
+        tests=(STEPS + "test_restores_go_where_they_went_whatever_their_snapshot_names_now",),
     ),
     Mutation(
         proves="numbers are compared exactly",

@@ -5,6 +5,7 @@ from tests.mutations.mutation import Mutation
 SWEEP = "tests/integration/test_sessions_sweep.py::"
 DELETION = "tests/integration/test_sessions_deletion.py::"
 WEB = "tests/integration/test_web_deletion.py::"
+COMMITTER = "tests/integration/test_committer.py::"
 CONNECTIONS = "tests/integration/test_store_connections.py::"
 REFUSES = "tests/integration/test_store_refuses.py::"
 
@@ -158,6 +159,20 @@ ROWS = (
         old=', "25006"}',
         new="}",
         tests=(REFUSES + "test_writes_that_are_refused_are_503_and_turns_are_kept",),
+    ),
+    Mutation(
+        proves="a limit of a statement is no server that is away",
+        file="app/pumice/sessions/away.py",
+        old='"53", "57"',
+        new='"53", "54", "57"',
+        tests=(COMMITTER + "test_a_state_that_no_index_can_hold_fails_its_turn_and_holds_up_nobody",),
+    ),
+    Mutation(
+        proves="a session that can save nothing harms no other",
+        file="workers/pumice_workers/committer.py",
+        old="        with suppress(psycopg.Error):\n            try:",
+        new="        if True:\n            try:",
+        tests=(COMMITTER + "test_a_session_that_can_save_nothing_fails_alone",),
     ),
     Mutation(
         proves="a failover is followed without a restart",

@@ -39,9 +39,8 @@ def export_blueprint(front: Front) -> Blueprint:
     @blueprint.get("/<session_id>/export")
     def export(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
-        found = Export(
-            front.connections.borrow, spec.id, session_id, given_point(request, "at"), redaction_of(spec.cls)
-        )
+        at = given_point(request, "at")
+        found = Export(front.connections.borrow, spec.id, session_id, at, redaction_of(spec.cls))
         lines = found.lines_or_error()
         first = next(lines)
         name = quote(f"{session_id}.jsonl", safe="")
