@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -181,6 +182,16 @@ def test_what_nobody_foresaw_ends_one_replay_and_is_not_told(played):
 def test_a_payload_with_a_nul_is_replayed(played):
     played.record(payload='{"text": "a\\u0000b", "at": "\\u0000"}')
     played.check("s", turns=1)
+
+
+def test_a_recording_with_half_a_surrogate_pair_is_kept_as_it_is(played):
+    recording = '{"model": [], "tools": [{"id": "a", "name": "half", "result": "\\ud800"}]}'
+    played.protocol.accept(new())
+    claimed = played.protocol.claim_one()
+    played.protocol.finish(claimed, replace(done(claimed.work[0], state={"n": 1}), recording=recording))
+    played.start("s")
+    fork = played.protocol.claim_one(played.step())
+    assert json.loads(fork.work[0].answers or "") == json.loads(recording)
 
 
 def test_ids_of_earlier_interactions_are_no_difference(played):

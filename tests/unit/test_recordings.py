@@ -73,12 +73,12 @@ def test_a_turn_that_took_too_long_does_so_again(server):
     assert told(replayed(outcome, Hasty)) == told(outcome)
 
 
-def test_what_json_can_not_hold_hides_no_error_and_is_recorded(server):
+def test_half_a_surrogate_pair_hides_no_error_and_is_recorded(server):
     server.replies([ToolCall("half")], "Done.")
     outcome = bench(Teller).chat("go on")
     assert outcome.failure is not None
     assert outcome.failure.type != "TypeError"
-    assert recorded(outcome)["tools"][0]["result"] == "?"
+    assert recorded(outcome)["tools"][0]["result"] == "\ud800"
     assert told(replayed(outcome)) == told(outcome)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pumice.agents.agent import Agent
 from pumice.agents.messages import Message
-from pumice.agents.recordings import Recorder, as_json, described, recorded_error, storable
+from pumice.agents.recordings import Recorder, as_json, described, recorded_error
 from pumice.agents.spec import describe
 from pumice.errors import MissingExtraError
 
@@ -171,7 +171,7 @@ def _tool(cls: type[Agent], name: str, attribute: str) -> "pydantic_ai.Tool[Agen
                 method(*arguments, **options) if is_async else asyncio.to_thread(method, *arguments, **options)
             )
         except ModelRetry as again:
-            recorder.ended(call_id, name, retry=storable(again.message))
+            recorder.ended(call_id, name, retry=again.message)
             raise
         except Exception as error:
             recorder.ended(call_id, name, error=described(error))

@@ -61,8 +61,8 @@ class Recorder:
     def ended_by(self, failure: Failure | None) -> str:
         """The same, once it is known that the turn ended in this way: a time limit cancels what it ends."""
         if failure is None:
-            return dumps(self._ended).decode()
-        return dumps(self._ended | {"error": [failure.type, failure.message], "usage": self._usage}).decode()
+            return _written(self._ended)
+        return _written(self._ended | {"error": [failure.type, failure.message], "usage": self._usage})
 
 
 @dataclass(slots=True)
@@ -153,12 +153,15 @@ def as_json(value: Any, what: str) -> Any:
     try:
         return loads(to_json(value, what))
     except SerializationError:
-        return storable(str(value))
+        return str(value)
 
 
-def storable(text: str) -> str:
-    """A text without halves of surrogate pairs, which JSON can't hold."""
-    return text.encode(errors="replace").decode()
+def _written(document: dict[str, Any]) -> str:
+    """A recording as JSON. Halves of surrogate pairs, on which a turn may have failed, are written as escapes."""
+    try:
+        return dumps(document).decode()
+    except TypeError:
+        return json.dumps(document)
 
 
 def _text_of(agent: "Agent") -> str | None:
