@@ -11,7 +11,7 @@ import pytest
 
 from pumice.agents.states import FailureCode
 from pumice.agents.turn import Work
-from pumice.errors import Conflict, UnknownReplay
+from pumice.errors import Conflict, StoreAwayError, UnknownReplay
 from pumice.sessions import replays, snapshots
 from pumice.sessions.exporting import Export
 from pumice.sessions.forks import NewFork, fork
@@ -22,6 +22,12 @@ from pumice.sessions.restoring import restore
 from pumice.sessions.snapshots import NewSnapshot
 from tests.support.protocol import AGENT, Protocol, done, failed, new
 
+TOO_MUCH = """
+create function too_much() returns trigger language plpgsql as $$
+begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;
+create trigger too_much before insert on sessions for each row execute function too_much();
+"""
+"""Ends the connection that makes a session."""
 SERVED = {AGENT: Replayed(), "other": Replayed()}
 
 
@@ -112,6 +118,35 @@ def test_a_state_that_can_not_be_loaded_ends_the_replay(played):
     played.step()
     assert told(played.report(replay)) == ("failed", "no")
     assert played.forks() == []
+
+
+def test_newer_code_is_waited_for_for_a_while(played):
+    played.record()
+    replay = played.start("s")
+    woken = played.step()
+    claimed = played.protocol.claim_one(woken)
+    waits = {"code": FailureCode.STATE, "retry_after": 1.0, "blocking": True}
+    played.protocol.finish(claimed, failed(claimed.work[0], "retry", **waits))
+    played.step()
+    assert played.report(replay)["status"] == "running"
+    late = "update interactions set accepted_at = now() - interval '61 s' where session_id = %s"
+    played.protocol.query(late, woken)
+    played.step()
+    assert told(played.report(replay)) == ("failed", "no")
+
+
+def test_what_is_too_much_for_a_connection_comes_after_the_others(played):
+    for name in ("a", "b"):
+        played.record(name)
+    first, second = played.start("a"), played.start("b")
+    played.protocol.query(TOO_MUCH)
+    try:
+        with pytest.raises(StoreAwayError):
+            played.step()
+    finally:
+        played.protocol.query("drop function too_much cascade")
+    assert played.report(first)["status"] == "running"
+    assert played.step() == f"$replay:{second}:1"
 
 
 def test_a_turn_that_is_tried_again_does_not_end_it(played):

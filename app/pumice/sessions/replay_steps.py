@@ -4,8 +4,11 @@ A session's recorded interactions are copied into a quiet fork, some at a time, 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import psycopg
 
 from pumice.errors import Problem, StoreAwayError
 from pumice.logs import get_logger
@@ -21,15 +24,18 @@ AT_ONCE = 4
 STALLED = 3_600
 """Seconds after which a replay of a session is given up in which no turn has ended meanwhile."""
 HOPELESS = 5
-"""A turn that is tried again after at least so many seconds because the state can't be loaded waits for other code."""
+"""Seconds of a pause from which on a turn whose state can't be loaded waits for other code altogether."""
+ROLLOUT = 60
+"""Seconds that such a turn may wait with shorter pauses, for workers of newer code that come."""
 
 log = get_logger("pumice.replay")
 
 
 class _Waiting(NamedTuple):
     reason: str | None
-    is_blocked: bool
-    is_stalled: bool
+    attempts: int
+    pause: float | None
+    idle: float
 
 
 TAKE = Statement(
@@ -87,19 +93,26 @@ where replay_id = %(replay)s::uuid and number = %(number)s
 WAITING = Statement(
     "replay_fork_waiting",
     """
-select i.reason, coalesce(i.attempts = 0 and i.reason is not null
-    and s.blocked_until - s.updated_at >= make_interval(secs => %(hopeless)s), false) as is_blocked,
-  greatest(i.accepted_at, (select o.finished_at from interactions o where o.agent_id = s.agent_id
-    and o.session_id = s.id and o.seq < i.seq order by o.seq desc limit 1))
-    < now() - make_interval(secs => %(stalled)s) as is_stalled
+select i.reason, i.attempts, extract(epoch from s.blocked_until - s.updated_at)::float8 as pause,
+  extract(epoch from now() - greatest(i.accepted_at, (select o.finished_at from interactions o where
+    o.agent_id = s.agent_id and o.session_id = s.id and o.seq < i.seq order by o.seq desc limit 1)))::float8 as idle
 from sessions s join lateral (select * from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
   and i.status = 'queued' order by i.seq limit 1) i on true
 where s.agent_id = %(agent)s and s.id = %(session)s
 """,
     _Waiting,
 )
-"""The turn that comes next in a fork, if one does: whether no attempt was made since the state can't be loaded, and
-whether nothing has ended for too long."""
+"""The turn that comes next in a fork, if one does: why it waits, after how many attempts, for how long each time, and
+the seconds since the last one ended."""
+
+TOUCH = Statement(
+    "touch_replay_session",
+    """
+update replay_sessions set checked_at = clock_timestamp() where replay_id = %(replay)s::uuid and number = %(number)s
+""",
+    NoRow,
+)
+"""Has the turn of a session's replay come after the others'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +136,41 @@ class _GivenUp(Problem):
 def step(store: StoreConnection, agents: Mapping[str, Replayed]) -> Step | None:
     """Bring one session's replay one step further. Returns None when there is nothing to do now.
 
-    Raises `StoreAwayError`; then nothing changed.
+    Raises `StoreAwayError`; then nothing changed but whose turn it is.
     """
-    with store.transaction() as transaction:
-        found = transaction.fetch(TAKE, {"agents": list(agents), "at_once": AT_ONCE})
-        if not found:
-            return None
-        lane = found[0]
-        try:
-            with store.transaction() as inner:
-                woken = _advance(store, inner, lane, agents)
-        except StoreAwayError:
-            raise
-        except AGAIN:
-            _note(transaction, lane)  # so that its turn comes after the others'
-            woken = None
-        except Exception as error:
+    lane: Lane | None = None
+    try:
+        with store.transaction() as transaction:
+            found = transaction.fetch(TAKE, {"agents": list(agents), "at_once": AT_ONCE})
+            if not found:
+                return None
+            lane = found[0]
+            return Step(lane.agent_id, _step(store, transaction, lane, agents))
+    except (StoreAwayError, *AGAIN):
+        if lane is not None:  # what is too much for a connection must not be what the next step begins with
+            with suppress(StoreAwayError):
+                store.fetch(TOUCH, {"replay": lane.replay, "number": lane.number})
+        raise
+
+
+def _step(store: StoreConnection, transaction: Transaction, lane: Lane, agents: Mapping[str, Replayed]) -> str | None:
+    """Take a step with one that was taken. Returns the session to wake."""
+    try:
+        with store.transaction() as inner:
+            return _advance(store, inner, lane, agents)
+    except (StoreAwayError, *AGAIN):
+        raise
+    except Exception as error:
+        told = _told(lane, error)
+    try:
+        with store.transaction():
             remove(store, lane)
-            _end(transaction, lane, "failed", None, _told(lane, error))
-            woken = None
-    return Step(lane.agent_id, woken)
+    except AGAIN:
+        raise
+    except psycopg.Error:
+        log.exception("replay_left", session=lane.fork)
+    _end(transaction, lane, "failed", None, told)
+    return None
 
 
 def _told(lane: Lane, error: Exception) -> str:
@@ -164,9 +192,7 @@ def _advance(
     """
     if lane.status == "queued":
         return _copy(transaction, begin(transaction, lane))
-    waiting = transaction.fetch(
-        WAITING, {"agent": lane.agent_id, "session": lane.fork, "hopeless": HOPELESS, "stalled": STALLED}
-    )
+    waiting = transaction.fetch(WAITING, {"agent": lane.agent_id, "session": lane.fork})
     if waiting:
         _check(waiting[0])
         _note(transaction, lane)
@@ -184,9 +210,10 @@ def _advance(
 
 def _check(waiting: _Waiting) -> None:
     """Raise `_GivenUp` when what waits in a fork will not run."""
-    if waiting.is_blocked:
+    waits_for_code = waiting.attempts == 0 and waiting.reason is not None
+    if waits_for_code and ((waiting.pause or 0) >= HOPELESS or waiting.idle > ROLLOUT):
         raise _GivenUp(waiting.reason)
-    if waiting.is_stalled:
+    if waiting.idle > STALLED:
         raise _GivenUp(f"No turn of it has ended for {STALLED // 60} minutes.")
 
 

@@ -38,8 +38,8 @@ ROWS = (
     Mutation(
         proves="a replay that can't go on ends",
         file="app/pumice/sessions/replay_steps.py",
-        old="    if waiting.is_blocked:",
-        new="    if False:",
+        old="    if waits_for_code and ",
+        new="    if False and ",
         tests=(STEPS + "test_a_state_that_can_not_be_loaded_ends_the_replay",),
     ),
     Mutation(
