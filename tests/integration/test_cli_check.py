@@ -84,3 +84,42 @@ def test_any_broker_that_works_is_well(commands):
     refused = commands.call("check", BROKER_URL=urlsplit(url)._replace(path="/no-such-host").geturl())
     assert refused.exit_code == 1
     assert "wrong BROKER_URL: " in refused.output
+
+
+HOOKS = """from pumice import Agent, hook
+from pumice.sources import asana, hmac, meta, postmark, slack
+
+
+class Desk(Agent):
+    @hook("slack", source=slack("SLACK_SECRET"))
+    def slack(self, request): ...
+
+    @hook("mail", source=postmark("POSTMARK_LOGIN"))
+    def mail(self, request): ...
+
+    @hook("meta", source=meta("META_SECRET", verify_token="META_TOKEN"))
+    def meta(self, request): ...
+
+    @hook("keyed", source=hmac("KEYED_SECRET", header="X-Signature", key="base64"))
+    def keyed(self, request): ...
+
+    @hook("asana", source=asana("ASANA_SECRET"))
+    def asana(self, request): ...
+"""
+
+
+def test_secrets_that_are_missing_or_cant_be_right_are_named_and_not_shown(commands, tmp_path):
+    (tmp_path / "hooked.py").write_text(HOOKS)
+    given = {"AGENTS": "desk=hooked:Desk", "POSTMARK_LOGIN": "no-colon", "META_SECRET": "m", "KEYED_SECRET": "hidden!"}
+    done = commands.call("check", **given)
+    assert done.exit_code == 1
+    wrong = [line for line in done.output.splitlines() if line.startswith("wrong")]
+    assert sorted(wrong) == [
+        "wrong KEYED_SECRET: holds no secret of this sender: it is not base64: desk/keyed answers 503",
+        "wrong META_TOKEN: is missing or empty: desk/meta answers 503",
+        "wrong POSTMARK_LOGIN: holds no secret of this sender: it must look like user:password: desk/mail answers 503",
+        "wrong SLACK_SECRET: is missing or empty: desk/slack answers 503",
+    ]
+    given |= {"SLACK_SECRET": "s", "POSTMARK_LOGIN": "u:p", "META_TOKEN": "t", "KEYED_SECRET": "aGlkZGVu"}
+    done = commands.call("check", **given)
+    assert (done.exit_code, "ok    secrets: 5 hooks have the secrets of their senders" in done.output) == (0, True)

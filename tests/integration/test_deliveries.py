@@ -165,6 +165,25 @@ def test_wrong_bodies_and_ids(api):
     api("POST", f"/{uuid.uuid4()}/replay", 404)
 
 
+def test_no_secret_and_no_signature_is_stored_of_what_ran_no_turn(api, to, senders):
+    since, figma = now(), to("figma")
+    sent = figma.made(f"s={uuid.uuid4().hex}")
+    assert [figma.send(sent)[0] for _ in range(2)] == [200, 200]
+    row = found(api, 1, hook="figma", since=since, status="repeated")[0]
+    stored = senders.query("select convert_from(body, 'UTF8') as body from deliveries where id = %s", row["id"])
+    assert "passcode" in stored[0]["body"]
+    assert figma.keys.signing not in stored[0]["body"]
+
+
+def test_each_agent_has_its_own(api, to, senders):
+    since = now()
+    assert to("heroku")(f"s={uuid.uuid4().hex}")[0] == 200
+    row = found(api, 1, hook="heroku", since=since)[0]
+    agent = senders.agent("shared")
+    path = f"/v1/agents/shared/deliveries/{row['id']}"
+    assert agent.http.get(path, headers={"x-api-key": agent.secret_key}).status_code == 404
+
+
 def test_another_agents_key_sees_nothing(senders):
     key = senders.agent("shared").secret_key
     answer = senders.agent("shared").http.get(AT, headers={"x-api-key": key})

@@ -102,7 +102,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
             hooks += 1
             for variable, what in wrong_secrets(source, secrets_of):
                 wrong = True
-                yield Finding(variable, False, f"{what}: the hook {address} of {spec.id} answers 503 ({source.name})")
+                yield Finding(variable, False, f"{what}: {spec.id}/{address} answers 503")
     if hooks and not wrong:
         yield Finding("secrets", True, f"{hooks} hooks have the secrets of their senders")
 
