@@ -12,6 +12,7 @@ from pumice.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
 from tests.support.protocol import Protocol
+from tests.support.replays import Replays
 from tests.support.senders import AGENTS as SENDERS_AGENTS
 from tests.support.senders import REDIS_DATABASE as SENDERS_DATABASE
 from tests.support.senders import environment, new_keys
@@ -120,3 +121,9 @@ def rival(protocol: Protocol) -> Iterator[Protocol]:
     steps = Protocol(protocol.settings)
     yield steps
     steps.end()
+
+
+@pytest.fixture
+def played(protocol: Protocol) -> Replays:
+    """Recording and replaying, on an empty database."""
+    return Replays(protocol)

@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 
 REPLAY = "tests/integration/test_replay.py::"
 STEPS = "tests/integration/test_replay_steps.py::"
+RESTORES = "tests/integration/test_replay_restores.py::"
 COMPARISON = "tests/unit/test_replay_comparison.py::"
 
 ROWS = (
@@ -47,7 +48,7 @@ ROWS = (
         file="app/pumice/sessions/replay_restores.py",
         old="    if isinstance(point, int) and not isinstance(point, bool):",
         new="    if False:",
-        tests=(STEPS + "test_restores_go_where_they_went_whatever_their_snapshot_names_now",),
+        tests=(RESTORES + "test_restores_go_where_they_went_whatever_their_snapshot_names_now",),
     ),
     Mutation(
         proves="numbers are compared exactly",
