@@ -1,6 +1,7 @@
 """Conditions on sessions: checked against the State, run in SQL, the same as in a model."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as some
 from pydantic import BaseModel, Field
 
 from pumice import Agent
-from pumice.agents.conditions import read_condition
+from pumice.agents.conditions import Condition, read_condition
 from pumice.errors import InvalidField
 from pumice.sessions.conditions import COMPARED
 from pumice.sessions.engine import make_engine
@@ -33,6 +34,7 @@ class Desk(Agent):
         total: int = 0
         ratio: float = 0.0
         price: Decimal = Decimal(0)
+        due: datetime | str = ""
         paid: bool = False
         since: datetime | None = None
         home: Address = Address()
@@ -47,6 +49,31 @@ STATES: list[dict[str, Any]] = [
     {"plan": "pro", "total": -1, "ratio": 0.5, "homes": [{"city": "x"}, {"city": "y", "number": 7}]},
     {},
 ]
+TIMES = {
+    "2026-01-02T03:04:05Z": True,
+    "2026-01-02T03:04:05.123456+05:30": True,
+    "2026-01-02 03:04:05-0800": True,
+    "2026-01-02T03:04": True,
+    "2026-01-02": True,
+    "2024-02-29T00:00:00Z": True,
+    "2000-02-29": True,
+    "9999-12-31T23:59:59.999999Z": True,
+    "2026-02-29T00:00:00Z": False,
+    "1900-02-29": False,
+    "2026-02-31T00:00:00Z": False,
+    "2026-04-31": False,
+    "2026-13-01": False,
+    "0000-01-01": False,
+    "2026-01-02T24:01:00Z": False,
+    "2026-01-02T03:04:05+23:59": False,
+    "tomorrow": False,
+    "": False,
+    "now": False,
+    "infinity": False,
+    "2026-01-02T03:04:05Z or so": False,
+    "\n2026-01-02": False,
+}
+"""Texts, and whether they are compared as times."""
 
 
 @pytest.fixture
@@ -63,8 +90,8 @@ def found(protocol, protocol_database):
             metadata,
         )
 
-    def look(condition: dict[str, Any]) -> list[int]:
-        where = read_condition(Desk.State, condition)
+    def look(condition: dict[str, Any] | Condition) -> list[int]:
+        where = condition if isinstance(condition, Condition) else read_condition(Desk.State, condition)
         rows = list_sessions(engine, AGENT, after="", limit=100, where=where)
         assert count_sessions(engine, AGENT, where) == len(rows)
         return [int(row.id) for row in rows]
@@ -141,6 +168,58 @@ def test_a_condition_that_is_wrong_names_its_field(condition, field):
     with pytest.raises(InvalidField) as caught:
         read_condition(Desk.State, condition)
     assert field is None or caught.value.members["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("condition", "field"),
+    [
+        ({"metadata.a": "\x00"}, "where.metadata.a"),
+        ({"metadata.a": {"in": ["x", "a\x00"]}}, "where.metadata.a"),
+        ({"metadata.a": {"b": [{"c\x00": 1}]}}, "where.metadata.a"),
+        ({"metadata.a": "\ud800"}, "where.metadata.a"),
+        ({"state.plan": "\x00"}, "where.state.plan"),
+        ({"id": {"in": ["\x00"]}}, "where.id"),
+        ({"version": 10**30}, "where.version"),
+        ({"messageCount": {"gt": 9_999_999_999}}, "where.messageCount"),
+        ({"stateVersion": {"in": [1, -(10**10)]}}, "where.stateVersion"),
+        ({"size": 2**31}, "where.size"),
+    ],
+)
+def test_what_postgres_can_not_hold_is_refused(condition, field):
+    with pytest.raises(InvalidField) as caught:
+        read_condition(Desk.State, condition)
+    assert caught.value.members["errors"][0]["field"] == field
+
+
+def stored(protocol, values):
+    """Sessions with these states; each one's id is its number."""
+    for number, state in enumerate(values, len(STATES)):
+        protocol.query(
+            "insert into sessions (agent_id, id, state) values (%s, %s, %s)", AGENT, str(number), json.dumps(state)
+        )
+
+
+@pytest.mark.parametrize("field", ["since", "due"])
+def test_a_text_that_is_no_time_is_found_by_no_time(protocol, found, field):
+    stored(protocol, [{field: text} for text in TIMES])
+    expected = [number for number, is_time in enumerate(TIMES.values(), len(STATES)) if is_time]
+    others = [1] if field == "since" else []
+    where = read_condition(Desk.State, {"state.since": {"gt": "1999-01-01T00:00:00Z"}})
+    test = replace(where.tests[0], path=(field,))
+    assert sorted(found(Condition((test,)))) == [*others, *expected]
+
+
+def test_decimals_compare_as_numbers(protocol, found):
+    values = ["9.5", "10", "100", 7, "1E+2", "-3", "NaN", "many", "1e99999", True, "1" * 401]
+    stored(protocol, [{"price": value} for value in values])
+
+    def having(**asked: Any) -> list[Any]:
+        return [values[number - len(STATES)] for number in found({"state.price": asked})]
+
+    assert having(gt=9) == ["9.5", "10", "100", "1E+2"]
+    assert having(lt="9.5") == [7, "-3"]
+    assert having(eq="100.0") == ["100", "1E+2"]
+    assert having(**{"in": ["9.50", 7]}) == ["9.5", 7]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

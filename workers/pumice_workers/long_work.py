@@ -5,11 +5,11 @@ from pumice.messaging.events import Event, Reply
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.engine import make_engine
-from pumice.sessions.indexes import create_indexes, has_indexes
 from pumice.sessions.operation_steps import LOCK_WAIT, Did
 from pumice.sessions.operation_steps import step as operate
 from pumice.sessions.replay_steps import Replayed
 from pumice.sessions.replay_steps import step as replay
+from pumice_workers.index_maker import IndexMaker
 from pumice_workers.services import Services
 from pumice_workers.step_loop import StepLoop
 
@@ -36,23 +36,12 @@ def _replays(services: Services) -> StepLoop:
 
 
 def _indexes(services: Services) -> StepLoop:
-    left = {
+    fields = {
         agent_id: [read_index(spec.cls.State, field, "indexes") for field in spec.cls.indexes]
         for agent_id, spec in services.registry.items()
         if spec.cls.indexes
     }
-
-    def step(store: StoreConnection) -> bool:
-        """Make what is missing of one agent's indexes. What was not made is tried again after a while."""
-        for agent_id, fields in left.items():
-            create_indexes(store, agent_id, fields)
-            if not has_indexes(store, agent_id, fields):
-                return False
-            del left[agent_id]
-            return True
-        return False
-
-    return StepLoop("indexes", StoreConnection(services.settings), step)
+    return StepLoop("indexes", StoreConnection(services.settings), IndexMaker(services.settings, fields).step)
 
 
 def _releases(services: Services) -> StepLoop:

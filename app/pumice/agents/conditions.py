@@ -13,6 +13,7 @@ such as `createdAt`; see `OWN_FIELDS`. A text is never put into SQL: see `pumice
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -41,6 +42,15 @@ OWN_FIELDS: Mapping[str, Any] = {
     "parent": str,
 }
 """The session's own fields and their types. `size`: the bytes of its state; `parent`: the session it is a fork of."""
+LARGEST: Mapping[str, int] = {
+    "messageCount": 2**31 - 1,
+    "version": 2**63 - 1,
+    "stateVersion": 2**31 - 1,
+    "size": 2**31 - 1,
+}
+"""The largest number that each of the session's own can be."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""A half of a surrogate pair, which no text in UTF-8 holds."""
 MOST_FIELDS = 20
 MOST_VALUES = 1_000
 DEEPEST = 20
@@ -52,7 +62,7 @@ ANY = object()
 class Test:
     """One test of one field. root: `state`, `metadata` or `session`; path: the names below it.
 
-    value: as JSON has it; a `datetime` where the field is a time.
+    value: as JSON has it; a `datetime` where the field is a time, a `Decimal` where it is one.
     """
 
     root: str
@@ -89,12 +99,12 @@ def read_condition(state: type[BaseModel], given: Any, name: str = "where") -> C
 
 @dataclass(frozen=True, slots=True)
 class IndexedField:
-    """A field that an agent has indexed: in what, under which names, and whether it is a number."""
+    """A field that an agent has indexed: in what, under which names, and as what it is compared."""
 
     name: str
     root: str
     path: tuple[str, ...]
-    is_number: bool
+    compared: Literal["text", "number", "decimal"]
 
 
 def read_index(state: type[BaseModel], field: str, where: str) -> IndexedField:
@@ -104,17 +114,20 @@ def read_index(state: type[BaseModel], field: str, where: str) -> IndexedField:
         raise InvalidField(where, f"{field} is indexed or small already; name fields of the state or the metadata")
     if isinstance(kind, type) and issubclass(kind, date):
         raise InvalidField(where, f"{field} is a time, which can't be indexed; store it as a number of seconds")
-    is_number = kind in {int, float}
-    if not is_number and kind is not ANY and not _is_text(kind):
+    if kind in {int, float}:
+        return IndexedField(field, root, path, "number")
+    if isinstance(kind, type) and issubclass(kind, Decimal):
+        return IndexedField(field, root, path, "decimal")
+    if kind is not ANY and not _is_text(kind):
         raise InvalidField(where, f"{field} must be a text, a number or a bool")
-    return IndexedField(field, root, path, is_number)
+    return IndexedField(field, root, path, "text")
 
 
 def _is_text(kind: Any) -> bool:
     """Whether values of the type are told as a JSON text, or as true or false."""
     if get_origin(kind) is Literal:
         return all(isinstance(one, str | bool) for one in get_args(kind))
-    return isinstance(kind, type) and issubclass(kind, str | bool | Decimal | UUID)
+    return isinstance(kind, type) and issubclass(kind, str | bool | UUID)
 
 
 def _tests(state: type[BaseModel], field: str, wanted: Any, name: str) -> Iterable[Test]:
@@ -124,8 +137,36 @@ def _tests(state: type[BaseModel], field: str, wanted: Any, name: str) -> Iterab
     if isinstance(wanted, Mapping) and operators == {"eq": wanted} and kind is not ANY and not _takes_objects(kind):
         unknown = next(iter(set(wanted) - set(OPERATORS)), "")
         raise InvalidField(where, f"has no operator {unknown!r}; they are {', '.join(OPERATORS)}")
+    _check_texts(wanted, where)
     for operator, value in operators.items():
-        yield Test(root, path, operator, _value(kind, operator, value, where))
+        found = _value(kind, operator, value, where)
+        if root == "session":
+            _check_size(field, found, where)
+        yield Test(root, path, operator, found)
+
+
+def _check_texts(value: Any, where: str) -> None:
+    """Refuse texts that Postgres can't hold, however deep they stand. Raises `InvalidField`."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise InvalidField(where, "must not hold NUL characters")
+        if SURROGATE.search(value):
+            raise InvalidField(where, "must not hold halves of a surrogate pair")
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            _check_texts(name, where)
+            _check_texts(one, where)
+    elif isinstance(value, list):
+        for one in value:
+            _check_texts(one, where)
+
+
+def _check_size(field: str, value: Any, where: str) -> None:
+    """Refuse numbers that the session's own field can't be. Raises `InvalidField`."""
+    most = LARGEST.get(field)
+    for one in value if isinstance(value, list) else [value]:
+        if most is not None and isinstance(one, int) and not -most <= one <= most:
+            raise InvalidField(where, f"must be a whole number from {-most} to {most}")
 
 
 def _resolve(state: type[BaseModel], field: str, where: str) -> tuple[str, tuple[str, ...], Any]:
@@ -220,6 +261,8 @@ def _checked(kind: Any, value: Any, where: str) -> Any:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     if isinstance(found, date):
         return found.isoformat()
+    if isinstance(found, Decimal):
+        return found
     return adapter.dump_python(found, mode="json")
 
 

@@ -1,20 +1,19 @@
 """A condition on sessions as SQL. Fields and values are parameters; no text of a client's stands in the statement."""
 
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, cast, func, literal, not_, or_, true
-from sqlalchemy.dialects.postgresql import ARRAY, BIT, JSONB
-from sqlalchemy.types import BigInteger, DateTime, Numeric, Text
+from sqlalchemy import ColumnElement, and_, cast, func, literal, not_, or_, true
+from sqlalchemy.dialects.postgresql import BIT, JSONB
+from sqlalchemy.types import BigInteger, Text
 
 from pumice.agents.conditions import Condition, Test
 from pumice.agents.json_text import dumps
 from pumice.agents.releases import PARTS, Share
 from pumice.sessions.models import SessionRow
+from pumice.sessions.places import INDEXED_CHARACTERS, Place
 
 OWN: dict[str, Any] = {
     "id": SessionRow.id,
@@ -56,48 +55,44 @@ def _test(test: Test) -> ColumnElement[bool]:
 
 def _is_one_of(test: Test) -> ColumnElement[bool]:
     if test.root != "session" and all(isinstance(one, str) for one in test.value):
-        where = Place.of(test.root, test.path)
-        return and_(where.kind == "string", where.text.in_(test.value))
+        where = Place(test.root, test.path)
+        begins = where.indexed_text.in_({one[:INDEXED_CHARACTERS] for one in test.value})
+        return and_(where.kind == "string", begins, where.text.in_(test.value))
     return or_(*(_holds(test, "eq", one) for one in test.value))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a state or in metadata, as SQL: its JSON, of which kind that is, its text, and its number."""
-
-    json: Any
-    kind: Any
-    text: Any
-    number: Any
-
-    @classmethod
-    def of(cls, root: str, path: Sequence[str]) -> "Place":
-        """The place `path` in the `state` or the `metadata`."""
-        column: Any = SessionRow.state if root == "state" else SessionRow.metadata_
-        names = literal(list(path), ARRAY(Text))
-        found, text = column.op("#>")(names), column.op("#>>", return_type=Text())(names)
-        kind = getattr(func, "json_typeof" if root == "state" else "jsonb_typeof")(found)
-        return cls(found, kind, text.collate("C"), case((kind == "number", cast(text, Numeric))))
 
 
 def _holds(test: Test, asked: str, value: Any) -> ColumnElement[Any]:
     if test.root == "session":
         return _own(OWN[test.path[0]], asked, value)
-    where = Place.of(test.root, test.path)
+    where = Place(test.root, test.path)
     if asked == "exists":
         is_there = func.coalesce(where.kind != "null", False)
         return is_there if value else not_(is_there)
     if value is None:
         return func.coalesce(where.kind == "null", True)
+    return _of_type(where, asked, value)
+
+
+def _of_type(where: Place, asked: str, value: Any) -> ColumnElement[Any]:
+    """Whether what is there compares so to a value; what is of another type does not."""
     if isinstance(value, datetime):
-        return _compare(case((where.kind == "string", cast(where.text, DateTime(timezone=True)))), asked, value)
+        return _compare(where.time, asked, value)
+    if isinstance(value, Decimal):
+        return _compare(where.decimal, asked, value)
     if isinstance(value, bool):
         return and_(where.kind == "boolean", where.text == ("true" if value else "false"))
     if isinstance(value, int | float):
         return _compare(where.number, asked, Decimal(str(value)))
     if isinstance(value, str):
-        return and_(where.kind == "string", _compare(where.text, asked, value))
+        return and_(where.kind == "string", _compare_text(where, asked, value))
     return cast(where.json, JSONB) == cast(literal(dumps(value).decode(), Text), JSONB)
+
+
+def _compare_text(where: Place, asked: str, value: str) -> ColumnElement[Any]:
+    """Compare whole texts, and their beginnings, which an index may hold: they are in the same order, or equal."""
+    loose = {"gt": "gte", "lt": "lte"}.get(asked, asked)
+    begins = _compare(where.indexed_text, loose, value[:INDEXED_CHARACTERS])
+    return and_(begins, _compare(where.text, asked, value))
 
 
 def _own(column: Any, asked: str, value: Any) -> ColumnElement[Any]:
