@@ -1,6 +1,6 @@
 """The stack that integration tests share: one front and one worker for all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pumice.dev.valkey import Valkey
 from pumice.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
+from tests.support.fleet_steps import Fleet, Shop
 from tests.support.protocol import Protocol
 from tests.support.replays import Replays
 from tests.support.senders import AGENTS as SENDERS_AGENTS
@@ -127,3 +128,20 @@ def rival(protocol: Protocol) -> Iterator[Protocol]:
 def played(protocol: Protocol) -> Replays:
     """Recording and replaying, on an empty database."""
     return Replays(protocol)
+
+
+@pytest.fixture
+def fleet(protocol: Protocol) -> Iterator[Fleet]:
+    """An operator of operations on the protocol's database."""
+    protocol.query("truncate operations")
+    made = Fleet(protocol)
+    yield made
+    Shop.returns.set()
+    made.end()
+    protocol.query("truncate operations")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Have `migrate_state` call a function."""
+    return lambda function: monkeypatch.setattr(Shop, "looks", staticmethod(function))

@@ -11,6 +11,7 @@ import pytest
 
 from pumice.dev.postgres import Postgres
 from pumice.dev.valkey import Valkey
+from pumice.sessions.operation_steps import TAKES
 from tests.support.client import AgentClient, new_session
 from tests.support.commands import Commands
 from tests.support.control import accept
@@ -200,6 +201,30 @@ def test_what_a_worker_that_is_killed_began_another_ends_and_nothing_is_done_twi
     assert counts(operation) == (MANY, MANY, 0, 0)
     made = stack.query("select count(*) as n from sessions where id like %s", f"again-{mark}-%")
     assert made == [{"n": MANY}]
+
+
+def test_a_state_whose_migration_ends_workers_is_given_up_and_the_others_are_migrated(stack, ledger, region):
+    for session, parts in zip(names(ledger, region), ("crash", [1], [2]), strict=True):
+        old = json.dumps({"parts": parts, "region": region})
+        stack.query(
+            "update sessions set state = %s, stale = false, base = null, keyframe = null, state_version = 1 "
+            "where id = %s",
+            old,
+            session,
+        )
+    shared = stack.shared["worker"]
+    shared.send(signal.SIGSTOP)
+    try:
+        location = asked(ledger, action="migrate", where=where(region)).headers["location"]
+        for _ in range(TAKES):
+            with stack.worker() as worker:
+                worker.wait_ended()
+            stack.query("update operations set checked_at = '-infinity'")  # as after five seconds
+    finally:
+        shared.send(signal.SIGCONT)
+    operation = ended(ledger, location)
+    assert counts(operation) == (3, 2, 0, 1)
+    assert operation["problems"][0]["sessionId"] == names(ledger, region)[0]
 
 
 def test_an_operation_can_be_stopped(stack, ledger, region):

@@ -1,5 +1,6 @@
 """An agent with many sessions, whose State is at its second version."""
 
+import os
 from typing import Any
 
 from pumice import Agent
@@ -19,6 +20,8 @@ class Ledger(Agent):
     def migrate_state(cls, state: dict[str, Any], from_version: int) -> dict[str, Any]:
         if state.get("parts") == "exit":
             raise SystemExit(3)
+        if state.get("parts") == "crash":
+            os._exit(3)
         return {"total": sum(state.pop("parts")), **state} if from_version < 2 else state
 
     def reply(self, messages: Any) -> str:

@@ -5,8 +5,8 @@ from pumice.messaging.events import Event, Reply
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.engine import make_engine
-from pumice.sessions.operation_steps import LOCK_WAIT, Did
-from pumice.sessions.operation_steps import step as operate
+from pumice.sessions.operation_actions import Did
+from pumice.sessions.operation_steps import LOCK_WAIT, Operated, Operator
 from pumice.sessions.replay_steps import Replayed
 from pumice.sessions.replay_steps import step as replay
 from pumice_workers.index_maker import IndexMaker
@@ -49,7 +49,7 @@ def _releases(services: Services) -> StepLoop:
 
 
 def _operations(services: Services) -> StepLoop:
-    classes = {agent_id: spec.cls for agent_id, spec in services.registry.items()}
+    agents = {one: Operated(spec.cls, spec.methods["reply"].policy.timeout) for one, spec in services.registry.items()}
     engine = make_engine(services.settings)
     store = StoreConnection(services.settings, lock_wait=LOCK_WAIT)
 
@@ -61,4 +61,5 @@ def _operations(services: Services) -> StepLoop:
         if did.wakes:
             services.wakes.wake([Wake("jobs", agent_id, session_id)])
 
-    return StepLoop("operations", store, lambda connection: operate(connection, engine, classes, tell))
+    operator = Operator(store, engine, agents, tell)
+    return StepLoop("operations", store, lambda _: operator.step())

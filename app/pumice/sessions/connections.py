@@ -198,6 +198,10 @@ class Transaction:
         """Run one statement of the transaction and return its rows."""
         return _fetch(self._connection, statement, parameters)
 
+    def finds(self, query: bytes, parameters: Parameters) -> bool:
+        """Whether a query that was composed for its parameters returns a row."""
+        return self._connection.execute(query, parameters).fetchone() is not None
+
 
 class StoreConnections:
     """Up to `size` connections that threads borrow and give back; a borrower waits a while when all are lent."""

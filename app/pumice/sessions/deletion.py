@@ -104,10 +104,14 @@ DELETE = Statement("delete_session", "delete from sessions where agent_id = %(ag
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a transaction of a deletion closed, each with the front that waits for it, and the lease that it took."""
+    """What a transaction of a deletion closed, each with the front that waits for it, and the lease that it took.
+
+    over: whether the session is gone.
+    """
 
     interactions: list[tuple[FinishedInteraction, str | None]]
     token: int | None
+    over: bool
 
 
 def delete_session(store: StoreConnection, agent_id: str, session_id: str) -> Iterator[Deleted]:
@@ -115,16 +119,25 @@ def delete_session(store: StoreConnection, agent_id: str, session_id: str) -> It
 
     Raises `StoreAwayError`; then it may be called again.
     """
-    key: dict[str, Any] = {"agent": agent_id, "session": session_id, "rows": ROWS}
     over = False
     while not over:
         with store.transaction() as transaction:
-            transaction.fetch(PATIENCE)
-            found = transaction.fetch(LOCK, key)
-            if not found:
-                return
-            closed, over = _delete_some(transaction, key)
-        yield Deleted(closed, found[0].lease_token)
+            deleted = delete_some(transaction, agent_id, session_id)
+        if deleted is None:
+            return
+        over = deleted.over
+        yield deleted
+
+
+def delete_some(transaction: Transaction, agent_id: str, session_id: str) -> Deleted | None:
+    """Delete as much of a session as one transaction may. Returns None when there is no such session."""
+    key: dict[str, Any] = {"agent": agent_id, "session": session_id, "rows": ROWS}
+    transaction.fetch(PATIENCE)
+    found = transaction.fetch(LOCK, key)
+    if not found:
+        return None
+    closed, over = _delete_some(transaction, key)
+    return Deleted(closed, found[0].lease_token, over)
 
 
 def _delete_some(

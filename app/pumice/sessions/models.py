@@ -57,7 +57,8 @@ class SessionRow(Base):
     states are not written anew with each turn. `keyframe` is the id under which `base` stands in keyframes.
     `transcript` has the parts of other conversations that come before this session's own messages, as
     `[line, from, to]`; line 0 is this session itself, any other is the `line` of an ancestor. A session that forks
-    started from and that was deleted stays, under a name of Pumice's own, until they are gone (`deleted_at`).
+    started from and that was deleted stays, under a name of Pumice's own, until they are gone (`deleted_at`); it was
+    called `former_id`.
     Nothing here that changes with a turn is indexed (but for temporary sessions, and suspects), so that updates stay
     HOT.
     """
@@ -70,6 +71,7 @@ class SessionRow(Base):
         Index("sessions_parent", "parent_line", postgresql_where=text("parent_line is not null")),
         Index("sessions_stale", "agent_id", "id", postgresql_where=text("stale")),
         Index("sessions_deleted", "deleted_at", postgresql_where=text("deleted_at is not null")),
+        Index("sessions_former", "agent_id", "former_id", postgresql_where=text("former_id is not null")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -104,6 +106,7 @@ class SessionRow(Base):
     parent_interaction: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     quiet: Mapped[bool] = mapped_column(Boolean, server_default="false")
     deleted_at: Mapped[datetime | None] = mapped_column(Time)
+    former_id: Mapped[str | None] = mapped_column(Key)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
 
@@ -270,7 +273,8 @@ class TickRow(Base):
 class WorkerRow(Base):
     """A worker process. It holds the advisory lock of its id while it lives and its database connection does.
 
-    `agents` are those that it serves; null, of a worker of an older release, means that nobody knows.
+    `agents` are those that it serves; null, of a worker of an older release, means that nobody knows. `looked_at` is
+    when it last looked at the canaries.
     """
 
     __tablename__ = "workers"
@@ -283,16 +287,23 @@ class WorkerRow(Base):
     suspected_at: Mapped[datetime | None] = mapped_column(Time)
     agents: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     release: Mapped[str] = mapped_column(Text, server_default="")
+    looked_at: Mapped[datetime | None] = mapped_column(Time)
 
 
 class CanaryRow(Base):
-    """A share, in parts of 10,000, of an agent's sessions that workers of another release run."""
+    """A share, in parts of 10,000, of an agent's sessions that workers of another release run.
+
+    `snapshot` names the points from before it began, and `most` is the largest share that it had. A share of 0 means
+    that it was stopped, and that its sessions are to go back to those points.
+    """
 
     __tablename__ = "canaries"
 
     agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
     release: Mapped[str] = mapped_column(Text)
     share: Mapped[int] = mapped_column(Integer)
+    snapshot: Mapped[str | None] = mapped_column(Text)
+    most: Mapped[int] = mapped_column(Integer, server_default="0")
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
 
 
@@ -357,12 +368,14 @@ class OperationRow(Base):
     """An operation on all sessions for which a condition holds. `position` is the id of the last one it came to.
 
     matched: how many there were when it was started. problems: the first that it could not do.
+    session_id: the one that it is at, and takes: how often workers began with it; one that kills its worker is given
+    up. begun: it is half deleted, and has to be deleted whatever becomes of the operation.
     """
 
     __tablename__ = "operations"
     __table_args__ = (
         Index("operations_agent", "agent_id", "id"),
-        Index("operations_open", "checked_at", postgresql_where=text("status = 'running'")),
+        Index("operations_open", "checked_at", postgresql_where=text("status = 'running' or begun")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
@@ -372,6 +385,9 @@ class OperationRow(Base):
     status: Mapped[str] = mapped_column(Text, server_default="running")
     matched: Mapped[int] = mapped_column(BigInteger)
     position: Mapped[str] = mapped_column(Key, server_default="")
+    session_id: Mapped[str | None] = mapped_column(Key)
+    takes: Mapped[int] = mapped_column(Integer, server_default="0")
+    begun: Mapped[bool] = mapped_column(Boolean, server_default="false")
     done: Mapped[int] = mapped_column(BigInteger, server_default="0")
     skipped: Mapped[int] = mapped_column(BigInteger, server_default="0")
     failed: Mapped[int] = mapped_column(BigInteger, server_default="0")

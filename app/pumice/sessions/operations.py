@@ -37,7 +37,7 @@ class _Id(NamedTuple):
 FORGET = Statement(
     "forget_old_operations",
     """
-delete from operations where agent_id = %(agent)s and status <> 'running'
+delete from operations where agent_id = %(agent)s and status <> 'running' and not begun
   and finished_at < now() - make_interval(days => %(days)s)
 """,
     NoRow,
@@ -78,7 +78,8 @@ where agent_id = %(agent)s and id < %(before)s::uuid order by id desc limit %(li
 STOP = Statement(
     "stop_operation",
     """
-update operations set status = 'stopped', finished_at = clock_timestamp()
+update operations set status = 'stopped', finished_at = clock_timestamp(), position = '',
+  session_id = case when begun then session_id end
 where agent_id = %(agent)s and id = %(id)s::uuid and status = 'running' returning id::text as id
 """,
     _Id,
