@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from pumice.errors import Conflict, UnknownSession
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.deletion import Deleted, delete_session
-from pumice.sessions.statements import NoRow, Statement
+from pumice.sessions.statements import Statement
 from pumice.sessions.tombs import empty_tomb
+from pumice.sessions.traces import forget_traces
 
 SHOWN = 20
 """Forks that a refusal names."""
+ROUNDS = 10
+"""How often what was made meanwhile is erased too."""
 OWN_PREFIX = "$"
 """Begins the ids of sessions that Pumice made for itself."""
 
@@ -28,18 +31,14 @@ class _Found(NamedTuple):
     snapshots: int
 
 
-class _Count(NamedTuple):
-    n: int
-
-
 FIND = Statement(
     "find_all_to_erase",
     """
 with recursive root as (
   select s.id, s.line from sessions s where s.agent_id = %(agent)s and s.id = %(session)s and s.deleted_at is null
   union
-  select p.id, p.line from sessions f join sessions p on p.line = f.parent_line
-  where f.agent_id = %(agent)s and f.parent_session = %(session)s and p.deleted_at is not null
+  select p.id, p.line from sessions p
+  where p.agent_id = %(agent)s and p.former_id = %(session)s and p.deleted_at is not null
 ), family as (
   select id, line, 0 as depth from root
   union
@@ -57,49 +56,10 @@ group by d.id, s.deleted_at order by depth desc, d.id
 """,
     _Found,
 )
-"""A session, what is left of one of its name that was deleted, and all their forks, the youngest first.
+"""A session, what is left of those of its name that were deleted, and all their forks, the youngest first.
 
 With each what it holds.
 """
-
-EMPTY_OUT = Statement(
-    "erase_interactions",
-    """
-delete from interactions where agent_id = %(agent)s and session_id = any(%(sessions)s) and status <> 'queued'
-  and not exists (select from sessions s where s.agent_id = %(agent)s and s.id = session_id)
-""",
-    NoRow,
-)
-"""Deletes what a deletion leaves of interactions that had not finished, for whoever waits for them."""
-
-REPORTS = Statement(
-    "erase_replay_reports",
-    """
-with gone as (
-  delete from replay_sessions where agent_id = %(agent)s and session_id = any(%(sessions)s) returning replay_id
-), named as (
-  update replays r set request = (r.request::jsonb || jsonb_build_object('sessions', coalesce((
-    select jsonb_agg(one) from jsonb_array_elements_text(r.request::jsonb -> 'sessions') one
-    where one <> all(%(sessions)s)), '[]'::jsonb)))::json
-  where r.agent_id = %(agent)s and r.request::jsonb -> 'sessions' ?| %(sessions)s::text[]
-)
-select count(distinct replay_id) as n from gone
-""",
-    _Count,
-)
-"""Takes the sessions out of the reports of replays. Returns in how many they were."""
-
-PROBLEMS = Statement(
-    "erase_operation_problems",
-    """
-update operations o set problems = coalesce((select jsonb_agg(one) from jsonb_array_elements(o.problems) one
-  where one ->> 'sessionId' <> all(%(sessions)s)), '[]'::jsonb)
-where o.agent_id = %(agent)s and exists (select from jsonb_array_elements(o.problems) one
-  where one ->> 'sessionId' = any(%(sessions)s))
-""",
-    NoRow,
-)
-"""Takes the sessions out of what operations could not do."""
 
 
 def erase(
@@ -113,42 +73,79 @@ def erase(
     """Erase a session and, if `forks`, all that were forked of it. Returns what went.
 
     tell: told of each session, and of what a transaction closed in it.
-    Raises `UnknownSession`, `Conflict` when there are forks that were not asked for, `StoreAwayError`; after the last
-    it may be called again.
+    What was interrupted is finished by calling it again. Raises `UnknownSession` when there is nothing of the session,
+    `Conflict` when there are forks that were not asked for, also such as were made meanwhile, `StoreAwayError`.
     """
-    found = [] if "\x00" in session_id else store.fetch(FIND, {"agent": agent_id, "session": session_id})
-    if not found:
+    if "\x00" in session_id:
         raise UnknownSession
-    others = [row.id for row in found if row.id != session_id and not row.id.startswith(OWN_PREFIX)]
-    if others and not forks:
-        raise Conflict(
-            f"{len(others)} sessions were forked of it and hold what it said up to there: erase them too, or first.",
-            forks=others[:SHOWN],
-        )
-    ids = [row.id for row in found]
-    for row in found:
+    erasure = _Erasure(store, agent_id, session_id, forks=forks)
+    family = erasure.find()
+    changed = erasure.forget()
+    if not family and not changed:
+        raise UnknownSession
+    rounds = 0
+    while family:
+        if rounds == ROUNDS:
+            raise Conflict("Sessions of this name, or forks of it, are made while it is erased: try again.")
+        for row in family:
+            erasure.remove(row, tell)
+        family = erasure.find()
+        rounds += 1
+    erasure.forget()
+    return erasure.document()
+
+
+class _Erasure:
+    """One erasure and what it has found up to now."""
+
+    def __init__(self, store: StoreConnection, agent_id: str, session_id: str, *, forks: bool) -> None:
+        self._store = store
+        self._agent_id = agent_id
+        self._session_id = session_id
+        self._forks = forks
+        self._seen: dict[str, _Found] = {}
+        self._reports = 0
+
+    def find(self) -> list[_Found]:
+        """What there is of the session and of its forks. Raises `Conflict` for forks that were not asked for."""
+        found = self._store.fetch(FIND, {"agent": self._agent_id, "session": self._session_id})
+        others = [row.id for row in found if row.id != self._session_id and not row.id.startswith(OWN_PREFIX)]
+        if others and not self._forks:
+            many = f"{len(others)} sessions were forked of it"
+            why = f"{many} and hold what it said up to there: erase them too, or first."
+            if self._seen:
+                why = f"It was deleted, and {many} meanwhile; they hold what it said up to there: erase them too."
+            raise Conflict(why, forks=others[:SHOWN])
+        for row in found:
+            self._seen.setdefault(row.id, row)
+        return found
+
+    def remove(self, row: _Found, tell: Callable[[str, Deleted], None]) -> None:
+        """Delete a session, or what a deletion left of it."""
         if row.gone:
-            _remove_tomb(store, agent_id, row.id)
-            continue
-        for deleted in delete_session(store, agent_id, row.id):
+            over = False
+            while not over:
+                with self._store.transaction() as transaction:
+                    over = empty_tomb(transaction, self._agent_id, row.id)
+            return
+        for deleted in delete_session(self._store, self._agent_id, row.id):
             tell(row.id, deleted)
-    key = {"agent": agent_id, "sessions": [*ids, session_id]}
-    with store.transaction() as transaction:
-        transaction.fetch(EMPTY_OUT, key)
-        reports = transaction.fetch(REPORTS, key)[0].n
-        transaction.fetch(PROBLEMS, key)
-    return {
-        "sessions": sorted(one for one in {*ids, session_id} if not one.startswith(OWN_PREFIX)),
-        "messages": sum(row.messages for row in found),
-        "interactions": sum(row.interactions for row in found),
-        "points": sum(row.points for row in found),
-        "snapshots": sum(row.snapshots for row in found),
-        "replays": reports,
-    }
 
+    def forget(self) -> bool:
+        """Forget what is told of them elsewhere. Returns whether anything was."""
+        with self._store.transaction() as transaction:
+            forgotten = forget_traces(transaction, self._agent_id, [*{*self._seen, self._session_id}])
+        self._reports += forgotten.reports
+        return forgotten.changed
 
-def _remove_tomb(store: StoreConnection, agent_id: str, tomb: str) -> None:
-    over = False
-    while not over:
-        with store.transaction() as transaction:
-            over = empty_tomb(transaction, agent_id, tomb)
+    def document(self) -> dict[str, Any]:
+        """What went. What a deletion left of a session that was seen before is not counted twice."""
+        rows = self._seen.values()
+        return {
+            "sessions": sorted(one for one in {*self._seen, self._session_id} if not one.startswith(OWN_PREFIX)),
+            "messages": sum(row.messages for row in rows),
+            "interactions": sum(row.interactions for row in rows),
+            "points": sum(row.points for row in rows),
+            "snapshots": sum(row.snapshots for row in rows),
+            "replays": self._reports,
+        }

@@ -48,9 +48,9 @@ BURY = Statement(
     "bury_session",
     """
 with gone as (
-  update sessions set id = %(tomb)s, deleted_at = now(), state = null, stale = false, state_delta = null, base = null,
-    keyframe = null, metadata = '{}', temporary = false, expires_at = null, lease_token = null, lease_worker = null,
-    lease_until = null, blocked_until = null, probation = false
+  update sessions set id = %(tomb)s, former_id = id, deleted_at = now(), state = null, stale = false,
+    state_delta = null, base = null, keyframe = null, metadata = '{}', temporary = false, expires_at = null,
+    lease_token = null, lease_worker = null, lease_until = null, blocked_until = null, probation = false
   where agent_id = %(agent)s and id = %(session)s returning line
 ), said as (
   update messages set session_id = %(tomb)s

@@ -46,12 +46,20 @@ def _delete(front: Front, spec: AgentSpec, session_id: str) -> None:
 
 def _erase(front: Front, spec: AgentSpec, session_id: str, *, forks: bool) -> dict[str, Any]:
     """Erase a session, tell everybody who waits for it or watches it, and forget its events."""
-    with front.connections.borrow() as store:
-        gone = erase(
-            store, spec.id, session_id, forks=forks, tell=lambda erased, step: _tell(front, spec, erased, step)
-        )
+
+    def tell(erased: str, step: Deleted) -> None:
+        _tell(front, spec, erased, step)
+        if step.over:
+            _tell_gone(front, spec, erased)
+            front.intake.forget(spec.id, erased)
+
+    try:
+        with front.connections.borrow() as store:
+            gone = erase(store, spec.id, session_id, forks=forks, tell=tell)
+    except UnknownSession:
+        front.intake.forget(spec.id, session_id)  # what an erasure left that was interrupted
+        raise
     for one in gone["sessions"]:
-        _tell_gone(front, spec, one)
         front.intake.forget(spec.id, one)
     return gone
 
