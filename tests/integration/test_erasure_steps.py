@@ -31,7 +31,9 @@ def told(fleet: Fleet, word: str) -> list[str]:
     """The tables in which a word stands."""
     tables = ("sessions", "messages", "interactions", "operations", "replays", "replay_sessions", "snapshots")
     return [
-        table for table in tables if fleet.protocol.query(f"select from {table} t where strpos(t::text, %s) > 0", word)
+        table
+        for table in tables
+        if fleet.protocol.query(f"select 1 as n from {table} t where strpos(t::text, %s) > 0", word)
     ]
 
 

@@ -303,6 +303,8 @@ def test_unknown_points_and_sessions_change_nothing(notebook, what):
         ("snapshots", {"name": "a", "at": 7}, "at"),
         ("restore", {}, "at"),
         ("restore", {"at": "x", "queued": "all"}, "queued"),
+        ("restore", {"at": "x", "queued": []}, "queued"),
+        ("restore", {"at": "x", "queued": {}}, "queued"),
         ("restore", {"at": "x", "cancel": "yes"}, "cancel"),
         ("fork", {"quiet": 1}, "quiet"),
         ("fork", {"sessionId": "$x"}, "sessionId"),

@@ -51,7 +51,7 @@ def test_nothing_is_locked_while_a_state_is_migrated_and_a_turn_that_comes_betwe
     seen = []
 
     def look() -> None:
-        fleet.protocol.query("select from sessions where id = 's' for update nowait")
+        fleet.protocol.query("select 1 as n from sessions where id = 's' for update nowait")
         seen.append(fleet.protocol.query(IDLE)[0]["n"])
         if len(seen) == 1:
             fleet.old("s", "second")

@@ -1,6 +1,7 @@
 """Which release runs a session, as a worker process sees it: it looks at the canaries once a second."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pumice.agents.releases import REPLAY_AT, STABLE, Share
 from pumice.sessions import canaries
@@ -14,6 +15,7 @@ class Releases:
     def __init__(self, own: str) -> None:
         """`own`: the release of this process."""
         self.own = own
+        self.looked_at: datetime | None = None
         self._shares: Mapping[str, Share] | None = None
 
     def of(self, agent_id: str, session_id: str) -> str:
@@ -27,8 +29,9 @@ class Releases:
 
     def look(self, store: StoreConnection) -> bool:
         """Look at the canaries. Never asks to be called again at once."""
-        found = canaries.list_(store)
+        looked_at, found = canaries.look(store)
         self._shares = {one.agent_id: Share(one.release, one.share) for one in found if one.workers}
+        self.looked_at = looked_at
         return False
 
     def loop(self, store: StoreConnection) -> StepLoop:

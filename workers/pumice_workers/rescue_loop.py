@@ -85,7 +85,7 @@ class RescueLoop:
         The row and its id survive a lost connection, so that the turns under way are not taken for a dead worker's.
         """
         same = self._store.connection is self._registered_on
-        if same and seen(self._store, self._runner.worker_id):
+        if same and seen(self._store, self._runner.worker_id, self._runner.looked_at):
             return
         holds_lock = not self._settings.database_pooled
         if holds_lock and self._runner.worker_id and not same:

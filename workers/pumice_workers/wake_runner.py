@@ -11,6 +11,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from pumice.agents.releases import STABLE
 from pumice.agents.turn import Outcome, Work
@@ -40,6 +41,11 @@ log = get_logger("pumice.turns")
 
 class WakeRunner:
     """Runs wakes, on the threads of the scheduler or, without one, on the caller's."""
+
+    @property
+    def looked_at(self) -> datetime | None:
+        """When this process last looked at the canaries, by Postgres's clock."""
+        return self._services.releases.looked_at
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -1,12 +1,12 @@
 """Operations on many sessions: what may be asked for, checked before anything is done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pumice.agents.conditions import Condition, read_condition
 from pumice.agents.names import checked_session_id, checked_snapshot_name
-from pumice.agents.releases import Share, checked_percent, checked_release
+from pumice.agents.releases import STABLE_NAME, Share, checked_percent, checked_release
 from pumice.errors import InvalidField
 
 LONGEST_NOTE = 4_096
@@ -28,7 +28,7 @@ def read_operation(cls: type[Any], body: Mapping[str, Any]) -> NewOperation:
     """Check what is asked of an agent's class. Raises `InvalidField`, naming the field.
 
     `{"action": "snapshot", "where": {…}, "name", "note"?}`, and so on; see `ACTIONS`. `canary` picks only the sessions
-    of a canary's share, of those for which the condition holds.
+    of a canary's share, of those for which the condition holds; with `above` not those of that smaller share.
     """
     action = body.get("action")
     if not isinstance(action, str) or action not in ACTIONS:
@@ -42,7 +42,7 @@ def read_operation(cls: type[Any], body: Mapping[str, Any]) -> NewOperation:
     options = {name: check(body.get(name), name) for name, check in known.items()}
     condition = read_condition(cls.State, body["where"])
     if (canary := body.get("canary")) is not None:
-        condition, options["canary"] = replace(condition, share=read_share(canary)), canary
+        condition, options["canary"] = replace(condition, share=_read_part(canary)), canary
     return NewOperation(action, body["where"], condition, options)
 
 
@@ -50,9 +50,18 @@ def read_share(given: Any) -> Share:
     """Check `{"release", "percent"}`, a canary's share. Raises `InvalidField`."""
     if not isinstance(given, Mapping) or set(given) != {"release", "percent"}:
         raise InvalidField("canary", 'must be an object with "release" and "percent"')
-    return Share(
-        checked_release(given["release"], "canary.release"), checked_percent(given["percent"], "canary.percent")
-    )
+    release = checked_release(given["release"], "canary.release")
+    if release == STABLE_NAME:
+        raise InvalidField("canary.release", "is what the workers without a release are called")
+    return Share(release, checked_percent(given["percent"], "canary.percent"))
+
+
+def _read_part(given: Any) -> Share:
+    """Check `{"release", "percent", "above"?}`, a share without a smaller one. Raises `InvalidField`."""
+    if not isinstance(given, Mapping) or "above" not in given:
+        return read_share(given)
+    share = read_share({name: value for name, value in given.items() if name != "above"})
+    return share._replace(above=checked_percent(given["above"], "canary.above"))
 
 
 def checked_at(value: Any, name: str) -> str | None:
@@ -80,6 +89,13 @@ def checked_flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
+def checked_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """The value as one of some words. Raises `InvalidField`."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidField(name, "must be " + " or ".join(f'"{one}"' for one in choices))
+    return value
+
+
 def _required_at(value: Any, name: str) -> str:
     found = checked_at(value, name)
     if found is None:
@@ -88,9 +104,9 @@ def _required_at(value: Any, name: str) -> str:
 
 
 def _queued(value: Any, name: str) -> str:
-    if value not in {None, "keep", "drop"}:
-        raise InvalidField(name, 'must be "keep" or "drop"')
-    return value or "keep"
+    if value is None:
+        return "keep"
+    return checked_choice(value, name, ("keep", "drop"))
 
 
 def _prefix(value: Any, name: str) -> str:

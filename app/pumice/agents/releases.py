@@ -17,14 +17,15 @@ PARTS = 10_000
 
 
 class Share(NamedTuple):
-    """The sessions of a canary: those whose hash falls among the first `parts` of `PARTS`."""
+    """The sessions of a canary: those whose hash falls among the first `parts` of `PARTS`, not the first `above`."""
 
     release: str
     parts: int
+    above: int = 0
 
     def has(self, session_id: str) -> bool:
         """Whether a session is among them. Another release has other ones; a larger share has those of a smaller."""
-        return part_of(self.release, session_id) < self.parts
+        return self.above <= part_of(self.release, session_id) < self.parts
 
 
 def part_of(release: str, session_id: str) -> int:

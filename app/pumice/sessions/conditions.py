@@ -41,7 +41,8 @@ def _is_of(share: Share) -> ColumnElement[bool]:
     """Whether a session is of a canary's share; see `part_of`."""
     digest = func.substr(func.md5(literal(f"{share.release}:").concat(SessionRow.id)), 1, 8)
     first = cast(cast(literal("x").concat(digest), BIT(32)), BigInteger)
-    return func.mod(first, PARTS) < share.parts
+    part = func.mod(first, PARTS)
+    return and_(part >= share.above, part < share.parts)
 
 
 def _test(test: Test) -> ColumnElement[bool]:

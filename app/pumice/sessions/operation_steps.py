@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError
 from pumice.agents.bounded_call import BoundedCalls, TooLongError, TooManyLostError
 from pumice.agents.operations import NewOperation, read_operation
 from pumice.agents.spec import CHAT_POLICY
-from pumice.errors import Problem, PumiceError, StoreAwayError, UnknownSession
+from pumice.errors import Problem, PumiceError, StoreAwayError, UnknownPoint, UnknownSession
 from pumice.logs import get_logger
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.operation_actions import Tell, act
@@ -135,6 +135,9 @@ class Operator:
             progress.advance(session_id, FAILED, "Others held the session's row.")
         except UnknownSession:  # deleted meanwhile
             progress.advance(session_id, SKIPPED)
+        except UnknownPoint as error:
+            began_there = wanted.action == "restore" and wanted.condition.share is not None
+            progress.advance(session_id, SKIPPED if began_there else FAILED, None if began_there else str(error))
         except TooLongError:
             limit = self.agents[progress.one.agent_id].limit
             progress.advance(session_id, FAILED, f"migrate_state took longer than its limit of {limit:g} s.")

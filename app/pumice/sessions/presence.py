@@ -4,6 +4,7 @@ The lock is held while the process and its connection live, so that rescue sees 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
@@ -47,8 +48,15 @@ TAKE_BACK = Statement(
 )
 """Takes the lock again after a lost connection; no row: the worker was given up, and its leases with it."""
 
-SEEN = Statement("worker_seen", "update workers set seen_at = now() where id = %s returning id", _Id)
-"""Says that the worker lives."""
+SEEN = Statement(
+    "worker_seen",
+    """
+update workers set seen_at = now(), looked_at = coalesce(%(looked_at)s::timestamptz, looked_at) where id = %(id)s
+returning id
+""",
+    _Id,
+)
+"""Says that the worker lives, and when it last looked at the canaries."""
 
 SERVED_AGENTS = Statement(
     "list_served_agents",
@@ -96,9 +104,12 @@ def take_back(store: StoreConnection, worker_id: int) -> bool | None:
     return rows[0].locked if rows else None
 
 
-def seen(store: StoreConnection, worker_id: int) -> bool:
-    """Say that the worker lives. Returns false when it was given up. Raises `StoreAwayError`."""
-    return bool(store.fetch(SEEN, (worker_id,)))
+def seen(store: StoreConnection, worker_id: int, looked_at: datetime | None = None) -> bool:
+    """Say that the worker lives. Returns false when it was given up. Raises `StoreAwayError`.
+
+    looked_at: when it last looked at the canaries, if it does.
+    """
+    return bool(store.fetch(SEEN, {"id": worker_id, "looked_at": looked_at}))
 
 
 def bring_back(store: StoreConnection, agents: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, request
 
 from pumice.agents.names import checked_session_id, checked_snapshot_name, is_temporary_id
-from pumice.agents.operations import checked_at, checked_flag, checked_note
+from pumice.agents.operations import checked_at, checked_choice, checked_flag, checked_note
 from pumice.errors import InvalidField
 from pumice.messaging.wakes import Wake
 from pumice.sessions import snapshots
@@ -71,12 +71,9 @@ def history_blueprint(front: Front) -> Blueprint:
         at = checked_at(body.get("at"), "at")
         if at is None:
             raise InvalidField("at", "is required: an interaction's id or a snapshot's name")
-        queued = body.get("queued", "keep")
-        if queued not in {"keep", "drop"}:
-            raise InvalidField("queued", 'must be "keep" or "drop"')
-        return _restore(
-            front, spec.id, session_id, at, RestoreOptions(queued, checked_flag(body.get("cancel"), "cancel"))
-        )
+        drops = checked_choice(body.get("queued", "keep"), "queued", ("keep", "drop")) == "drop"
+        wanted = RestoreOptions("drop" if drops else "keep", checked_flag(body.get("cancel"), "cancel"))
+        return _restore(front, spec.id, session_id, at, wanted)
 
     @blueprint.post("/fork")
     def start(agent_id: str, session_id: str) -> Response:

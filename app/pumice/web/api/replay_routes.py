@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from pumice.agents.names import UUID_FORM
+from pumice.agents.operations import checked_choice
 from pumice.agents.releases import checked_release
 from pumice.agents.spec import AgentSpec
 from pumice.errors import InvalidField
@@ -70,11 +71,9 @@ def _wanted(front: Front, spec: AgentSpec, body: dict[str, Any]) -> replays.NewR
             raise InvalidField("where", "can't stand beside sessions")
         sessions, sample = _picked(front, spec, body["where"], sample), None
     new = replays.NewReplay(
-        sessions, sample, _after(body), body.get("model", "recorded"), _release(body, "baseline"),
+        sessions, sample, _after(body), _model(body), _release(body, "baseline"),
         _release(body, "candidate"),
     )  # fmt: skip
-    if new.model not in {"recorded", "live"}:
-        raise InvalidField("model", 'must be "recorded" or "live"')
     if not new.sessions and new.sample is None:
         raise InvalidField("sessions", "is required, unless sample says how many to take")
     return new
@@ -109,6 +108,10 @@ def _sample(body: dict[str, Any]) -> int | None:
 
 def _release(body: dict[str, Any], name: str) -> str | None:
     return None if body.get(name) is None else checked_release(body[name], name)
+
+
+def _model(body: dict[str, Any]) -> str:
+    return checked_choice(body.get("model", "recorded"), "model", ("recorded", "live"))
 
 
 def _after(body: dict[str, Any]) -> str | None:

@@ -9,7 +9,11 @@ _REQUEST: Schema = {
     "action": {"enum": list(ACTIONS)},
     "where": {"type": "object", "description": "The condition; {} picks all sessions"},
     "canary": or_null(
-        object_of("Only the sessions of a canary's share", {"release": TEXT, "percent": {"type": "number"}})
+        object_of(
+            "Only the sessions of a canary's share, without those of the smaller share `above`",
+            {"release": TEXT, "percent": {"type": "number"}, "above": {"type": "number"}},
+            ("release", "percent"),
+        )
     ),
     "dryRun": {**_FLAG, "description": "Only count the sessions"},
     "name": {"type": "string", "description": "snapshot: its name", "minLength": 1},
