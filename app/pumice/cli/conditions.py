@@ -50,11 +50,26 @@ def served_agent(data_dir: Path, agent: str) -> type[Any]:
 
 
 def given_fields(given: tuple[str, ...]) -> dict[str, Any]:
-    """All `--where` together. Raises `Failed`."""
+    """All `--where` together: all that they ask of a field must hold. Raises `Failed`."""
     fields: dict[str, Any] = {}
     for one in given:
-        fields |= _fields(one)
+        for name, asked in _fields(one).items():
+            fields[name] = _both(name, fields[name], asked) if name in fields else asked
     return fields
+
+
+def _both(name: str, first: Any, second: Any) -> dict[str, Any]:
+    """What two `--where` ask of one field. Raises `Failed` when it is of the same kind."""
+    first, second = _operators(first), _operators(second)
+    if twice := set(first) & set(second):
+        raise Failed(clean(f"pumice: --where asks {name} for {min(twice)} twice, and one field has one value"))
+    return {**first, **second}
+
+
+def _operators(asked: Any) -> dict[str, Any]:
+    from pumice.agents.conditions import OPERATORS
+
+    return asked if isinstance(asked, dict) and asked and set(asked) <= set(OPERATORS) else {"eq": asked}
 
 
 def _fields(text: str) -> dict[str, Any]:

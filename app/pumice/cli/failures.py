@@ -9,7 +9,7 @@ import click
 
 from pumice.cli.failing import Failed
 from pumice.cli.instance import instance_option, settings_of
-from pumice.cli.output import clean, json_option, print_json, print_table
+from pumice.cli.output import ROWS, clean, json_option, print_json, print_table
 
 
 @click.group()
@@ -43,7 +43,7 @@ def _acting(command: Callable[..., None]) -> Callable[..., None]:
 
 @failures.command(name="list")
 @_filtered
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="The most rows to print.")
+@click.option("--limit", default=100, show_default=True, type=ROWS, help="The most rows to print.")
 def list_(agent: str, data_dir: Path, *, limit: int, as_json: bool, **fields: Any) -> None:
     """List them, oldest first, each with its last error."""
     from pumice.sessions.given_up import list_given_up

@@ -12,7 +12,7 @@ from pumice.cli.conditions import given_fields, served_agent, where_option
 from pumice.cli.failing import Failed
 from pumice.cli.history import open_store
 from pumice.cli.instance import instance_option, settings_of
-from pumice.cli.output import clean, json_option, print_json, print_table
+from pumice.cli.output import ROWS, clean, json_option, print_json, print_table
 
 INTERVAL = 0.2
 SHOWN = 20
@@ -86,7 +86,7 @@ def delete(**picked: Any) -> None:
 
 @fleet.command(name="list")
 @click.argument("agent")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="The newest so many.")
+@click.option("--limit", default=20, show_default=True, type=ROWS, help="The newest so many.")
 @json_option
 @instance_option
 def list_(agent: str, limit: int, data_dir: Path, *, as_json: bool) -> None:

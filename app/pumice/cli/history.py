@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pumice.cli.instance import instance_option, settings_of
-from pumice.cli.output import clean, json_option, print_json, print_table
+from pumice.cli.output import ROWS, clean, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from pumice.sessions.connections import StoreConnection
@@ -130,14 +130,16 @@ def fork(  # noqa: PLR0913
 @click.command()
 @click.argument("agent")
 @click.argument("session")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="The newest so many.")
+@click.option("--limit", default=100, show_default=True, type=ROWS, help="The newest so many.")
 @json_option
 @instance_option
 def points(agent: str, session: str, limit: int, data_dir: Path, *, as_json: bool) -> None:
     """List the points of a session that are kept, oldest first."""
+    from pumice.sessions.points import resolve
     from pumice.sessions.storage import list_points
 
     with open_store(data_dir) as store:
+        resolve(store, agent, session, None, read=False)
         rows = list_points(store, agent, session, limit=limit)
     if as_json:
         print_json([row._asdict() for row in rows])
@@ -148,7 +150,7 @@ def points(agent: str, session: str, limit: int, data_dir: Path, *, as_json: boo
 
 @click.command()
 @click.argument("agent", required=False)
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="The largest so many sessions.")
+@click.option("--limit", default=20, show_default=True, type=ROWS, help="The largest so many sessions.")
 @json_option
 @instance_option
 def storage(agent: str | None, limit: int, data_dir: Path, *, as_json: bool) -> None:

@@ -7,6 +7,8 @@ import click
 import orjson
 
 T = TypeVar("T", bound=Callable[..., Any])
+ROWS = click.IntRange(1, 1_000_000)
+"""How many rows a command may be asked to print."""
 
 
 def json_option(command: T) -> T:

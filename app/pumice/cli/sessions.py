@@ -13,7 +13,7 @@ from pumice.cli.export import export, import_
 from pumice.cli.failing import Failed
 from pumice.cli.history import COMMANDS, at_option, open_store
 from pumice.cli.instance import instance_option, settings_of
-from pumice.cli.output import clean, json_option, print_json, print_table
+from pumice.cli.output import ROWS, clean, json_option, print_json, print_table
 from pumice.cli.replay import replay
 
 
@@ -29,7 +29,7 @@ for _command in (*COMMANDS, delete, export, import_, show_diff, replay):
 @sessions.command(name="list")
 @click.argument("agent")
 @click.option("--after", default="", help="Only ids after this one: the last of the page before.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="The most rows to print.")
+@click.option("--limit", default=100, show_default=True, type=ROWS, help="The most rows to print.")
 @where_option
 @json_option
 @instance_option
@@ -74,8 +74,8 @@ def show(agent: str, session: str, at: str | None, data_dir: Path, *, as_json: b
 @sessions.command()
 @click.argument("agent")
 @click.argument("session")
-@click.option("--after", default=-1, help="Only messages after this number.")
-@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1), help="The most to print.")
+@click.option("--after", default=-1, type=click.IntRange(-1, 2**31 - 1), help="Only messages after this number.")
+@click.option("--limit", default=1_000, show_default=True, type=ROWS, help="The most to print.")
 @at_option
 @json_option
 @instance_option
