@@ -38,6 +38,14 @@ def test_a_session_in_a_turn_is_judged_by_what_its_state_is(fleet):
     assert fleet.sessions() == []
 
 
+def test_a_state_that_is_stale_when_its_turn_comes_is_asked_as_it_is(fleet):
+    for session in ("a", "b"):
+        fleet.turn(session, plan="free", pad=LARGE)
+    fleet.after = lambda session: fleet.turn("b", plan="pro", pad=LARGE) if session == "a" else None
+    assert counts(fleet.run("delete", {"state.plan": "free"})) == ("done", 1, 1, 0)
+    assert fleet.sessions() == ["b"]
+
+
 def test_lists_and_counts_see_the_state_of_a_session_in_a_turn(fleet):
     claimed = large_and_leased(fleet, "free", "pro")
     refresh_stale(fleet.store, AGENT)

@@ -3,6 +3,9 @@
 from tests.mutations.mutation import Mutation
 
 FLEET = "tests/integration/test_fleet.py::"
+STEPS = "tests/integration/test_operation_steps.py::"
+MIGRATIONS = "tests/integration/test_operation_migrations.py::"
+CANARY = "tests/integration/test_canary.py::"
 ERASURE = "tests/integration/test_erasure.py::"
 MODELS = "tests/integration/test_replay_models.py::"
 
@@ -23,7 +26,7 @@ ROWS = (
     ),
     Mutation(
         proves="an operation outlives its worker",
-        file="app/pumice/sessions/operation_steps.py",
+        file="app/pumice/sessions/operation_rows.py",
         old="checked_at < clock_timestamp() - interval '5 seconds'",
         new="checked_at = '-infinity'",
         tests=(FLEET + "test_what_a_worker_that_is_killed_began_another_ends_and_nothing_is_done_twice",),
@@ -37,23 +40,23 @@ ROWS = (
     ),
     Mutation(
         proves="an erasure leaves no trace",
-        file="app/pumice/sessions/erasure.py",
-        old="        reports = transaction.fetch(REPORTS, key)[0].n\n",
-        new="        reports = 1\n",
+        file="app/pumice/sessions/traces.py",
+        old="    reports, requests = transaction.fetch(REPORTS, key)[0]\n",
+        new="    reports, requests = 1, 0\n",
         tests=(ERASURE + "test_nothing_stays_and_what_went_is_told",),
     ),
     Mutation(
         proves="an erasure leaves no trace",
         file="app/pumice/sessions/erasure.py",
-        old="        if row.gone:\n            _remove_tomb(store, agent_id, row.id)\n            continue\n",
-        new="        if row.gone:\n            continue\n",
+        old="            over = False\n            while not over:\n",
+        new="            over = True\n            while not over:\n",
         tests=(ERASURE + "test_what_a_deletion_left_for_forks_goes_too",),
     ),
     Mutation(
         proves="11",
         file="app/pumice/sessions/erasure.py",
-        old="    if others and not forks:",
-        new="    if others and not forks and not found:",
+        old="        if others and not self._forks:",
+        new="        if others and not self._forks and not found:",
         tests=(ERASURE + "test_forks_are_named_and_stay_unless_they_are_asked_for",),
     ),
     Mutation(
@@ -87,8 +90,8 @@ ROWS = (
     Mutation(
         proves="a canary has a share of the sessions",
         file="app/pumice/sessions/conditions.py",
-        old="return func.mod(first, PARTS) < share.parts",
-        new="return func.mod(first, PARTS) >= share.parts",
+        old="return and_(part >= share.above, part < share.parts)",
+        new="return and_(part >= share.above, part >= share.parts)",
         tests=("tests/integration/test_canary.py::test_the_command_names_points_and_goes_back_to_them",),
     ),
     Mutation(
@@ -108,16 +111,65 @@ ROWS = (
     Mutation(
         proves="conditions use declared indexes",
         file="app/pumice/sessions/conditions.py",
-        old='        return and_(where.kind == "string", _compare(where.text, asked, value))',
-        new='        return func.coalesce(and_(where.kind == "string", _compare(where.text, asked, value)), False)',
+        old="    return and_(begins, _compare(where.text, asked, value))",
+        new="    return _compare(where.text, asked, value)",
         tests=("tests/integration/test_indexes.py::test_conditions_use_them",),
     ),
     Mutation(
         proves="10",
-        file="app/pumice/sessions/operation_steps.py",
+        file="app/pumice/sessions/operation_migration.py",
         old="    except BaseException as error:",
         new="    except LookupError as error:",
         tests=(FLEET + "test_states_of_the_version_before_are_migrated_and_what_does_not_fit_stays",),
+    ),
+    Mutation(
+        proves="an operation is done where its condition holds",
+        file="app/pumice/sessions/operation_check.py",
+        old="            as_sql(condition),\n",
+        new="",
+        tests=(STEPS + "test_one_for_which_the_condition_does_not_hold_any_more_is_left_alone",),
+    ),
+    Mutation(
+        proves="an operation is done where its condition holds",
+        file="app/pumice/sessions/operation_check.py",
+        old="        if self._looks_at_state:\n",
+        new="        if not self._looks_at_state:\n",
+        tests=(STEPS + "test_a_state_that_is_stale_when_its_turn_comes_is_asked_as_it_is",),
+    ),
+    Mutation(
+        proves="an operation outlives its worker",
+        file="app/pumice/sessions/operation_steps.py",
+        old="if progress.begin(session_id) > TAKES:",
+        new="if progress.begin(session_id) > 2**31:",
+        tests=(MIGRATIONS + "test_a_session_that_ends_its_worker_is_given_up",),
+    ),
+    Mutation(
+        proves="an operation deletes no session half",
+        file="app/pumice/sessions/operation_rows.py",
+        old="  where (status = 'running' or begun)",
+        new="  where (status = 'running')",
+        tests=(STEPS + "test_it_is_brought_to_its_end_even_if_the_operation_is_stopped",),
+    ),
+    Mutation(
+        proves="an erasure takes no other session",
+        file="app/pumice/sessions/tombs.py",
+        old="former_id = id,",
+        new="former_id = 'x',",
+        tests=(ERASURE + "test_what_a_deletion_left_for_forks_goes_too",),
+    ),
+    Mutation(
+        proves="a canary goes back to where it began",
+        file="app/pumice/cli/canary.py",
+        old="    while not canaries.is_known(store, found, since):\n",
+        new="    while False:\n",
+        tests=(CANARY + "test_nothing_is_restored_before_the_canarys_workers_know_that_it_was_stopped",),
+    ),
+    Mutation(
+        proves="an index keeps no text from being stored",
+        file="app/pumice/sessions/places.py",
+        old="    return func.left(text, INDEXED_CHARACTERS,",
+        new="    return func.left(text, 100_000,",
+        tests=("tests/integration/test_indexes.py::test_metadata_that_is_indexed_may_be_as_long_as_any",),
     ),
     Mutation(
         proves="recording fails no turn",

@@ -121,7 +121,7 @@ ROWS = (
     Mutation(
         proves="cells: a session's row",
         file="app/pumice/sessions/deletion.py",
-        old="            transaction.fetch(PATIENCE)\n",
+        old="    transaction.fetch(PATIENCE)\n",
         new="",
         tests=(DELETION + "test_a_row_that_others_hold_ends_in_an_error_and_changes_nothing",),
     ),
