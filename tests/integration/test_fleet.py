@@ -241,39 +241,6 @@ def test_an_operation_can_be_stopped(stack, ledger, region):
     assert [ledger.state(one)["total"] for one in names(ledger, region)] == [5, 5, 5]
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "action"),
-        ({"action": "explode", "where": {}}, "action"),
-        ({"action": "delete"}, "where"),
-        ({"action": "delete", "where": {"state.nothing": 1}}, "where.state.nothing"),
-        ({"action": "delete", "where": [1]}, "where"),
-        ({"action": "delete", "where": {}, "dryRun": "yes"}, "dryRun"),
-        ({"action": "delete", "where": {}, "name": "x"}, "name"),
-        ({"action": "snapshot", "where": {}}, "name"),
-        ({"action": "snapshot", "where": {}, "name": "x", "note": 1}, "note"),
-        ({"action": "restore", "where": {}}, "at"),
-        ({"action": "restore", "where": {}, "at": "x", "queued": "lose"}, "queued"),
-        ({"action": "restore", "where": {}, "at": "x", "queued": []}, "queued"),
-        ({"action": "restore", "where": {}, "at": "x", "queued": {}}, "queued"),
-        ({"action": "delete", "where": {"metadata.a": {"b": "\x00"}}}, "where.metadata.a"),
-        ({"action": "delete", "where": {"version": 10**30}}, "where.version"),
-        ({"action": "delete", "where": {"messageCount": 9_999_999_999}}, "where.messageCount"),
-        ({"action": "delete", "where": {}, "canary": {"release": "stable", "percent": 5}}, "canary.release"),
-        ({"action": "delete", "where": {}, "canary": {"release": "x", "percent": 5, "above": 0}}, "canary.above"),
-        ({"action": "fork", "where": {}, "quiet": 1}, "quiet"),
-        ({"action": "fork", "where": {}, "prefix": "\n"}, "prefix"),
-    ],
-)
-def test_what_is_wrong_is_named_and_nothing_starts(ledger, body, field):
-    before = asked(ledger, "GET").json()
-    answer = asked(ledger, **body)
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["errors"][0]["field"] == field
-    assert asked(ledger, "GET").json() == before
-
-
 def test_operations_are_listed_and_each_agent_has_its_own(stack, ledger, region):
     first = done(ledger, action="snapshot", where=where(region), name="one")
     second = done(ledger, action="snapshot", where=where(region), name="two")
