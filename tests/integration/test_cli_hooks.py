@@ -110,14 +110,18 @@ def test_deliveries_that_are_not_there(run, senders):
 
 
 def test_a_secret_that_was_handed_over_counts_once_it_is_accepted(run, senders):
-    secret = uuid.uuid4().hex
-    senders.agent("senders").hook("asana", headers={"X-Hook-Secret": secret})
-    asana = Delivering(senders.url, "senders", "asana", SENDERS["asana"], Keys(secret, secret))
-    rows = [one for one in json.loads(run("secrets", "list", "senders", "--json")) if one["secret"] == secret]
-    assert [(one["hook"], one["acceptedAt"]) for one in rows] == [("asana", None)]
+    secret, strangers = uuid.uuid4().hex, uuid.uuid4().hex
+    for one in (secret, strangers):
+        senders.agent("senders").hook("asana", headers={"X-Hook-Secret": one})
+    asana, stranger = (
+        Delivering(senders.url, "senders", "asana", SENDERS["asana"], Keys(one, one)) for one in (secret, strangers)
+    )
+    rows = {one["secret"]: one for one in json.loads(run("secrets", "list", "senders", "--json"))}
+    assert [(rows[one]["hook"], rows[one]["acceptedAt"]) for one in (secret, strangers)] == [("asana", None)] * 2
     assert asana()[0] == 401
-    run("secrets", "accept", "senders", rows[0]["id"])
+    run("secrets", "accept", "senders", rows[secret]["id"])
     wait_until(lambda: asana()[0] == 200)
-    run("secrets", "remove", "senders", rows[0]["id"])
+    assert stranger()[0] == 401
+    run("secrets", "remove", "senders", rows[secret]["id"])
     wait_until(lambda: asana()[0] == 401)
-    assert "has no secret" in run("secrets", "accept", "senders", rows[0]["id"], status=1)
+    assert "has no secret" in run("secrets", "accept", "senders", rows[secret]["id"], status=1)

@@ -11,6 +11,7 @@ from pumice.agents.operations import read_operation
 from pumice.errors import Conflict, StoreAwayError, UnknownSession
 from pumice.sessions import operations
 from pumice.sessions.deletion import Deleted, delete_session
+from pumice.sessions.delivery_log import Recorded, write
 from pumice.sessions.erasure import erase
 from pumice.sessions.forks import NewFork, fork
 from tests.support.fleet_steps import Fleet, Shop
@@ -47,6 +48,16 @@ def once(function: Callable[[], None]) -> Callable[[str, Deleted], None]:
             function()
 
     return tell
+
+
+def test_repeated_deliveries_go_too(fleet):
+    fleet.turn("told")
+    one = Recorded(str(uuid4()), AGENT, "in", "repeated", "POST", "/", [], PERSON.encode(), 11, session_id="told")
+    write(fleet.protocol.store, [one], {})
+    noted = "select count(*) as n from deliveries where agent_id = %s"
+    assert fleet.protocol.query(noted, AGENT) == [{"n": 1}]
+    assert erased(fleet, "told")["sessions"] == ["told"]
+    assert fleet.protocol.query(noted, AGENT) == [{"n": 0}]
 
 
 def test_what_a_session_shares_with_others_is_not_taken_for_its_forks(fleet):

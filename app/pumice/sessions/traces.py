@@ -45,6 +45,18 @@ select count(*) as n from gone
 )
 """Deletes what a deletion leaves of interactions that had not finished, for whoever waits for them."""
 
+DELIVERIES = Statement(
+    "erase_deliveries",
+    """
+with gone as (
+  delete from deliveries where agent_id = %(agent)s and session_id = any(%(sessions)s) returning id
+)
+select count(*) as n from gone
+""",
+    _Emptied,
+)
+"""Deletes what is noted of repeated deliveries."""
+
 REPORTS = Statement(
     "erase_replay_reports",
     """
@@ -96,6 +108,7 @@ def forget_traces(transaction: Transaction, agent_id: str, sessions: Sequence[st
     """Forget what is told of sessions elsewhere. May be done again."""
     key = {"agent": agent_id, "sessions": list(sessions)}
     emptied = transaction.fetch(EMPTY_OUT, key)[0].n
+    emptied += transaction.fetch(DELIVERIES, key)[0].n
     reports, requests = transaction.fetch(REPORTS, key)[0]
     redacted = _redact_operations(transaction, agent_id, sessions)
     return Forgotten(reports, bool(emptied or reports or requests or redacted))
