@@ -52,11 +52,13 @@ create table hook_secrets (
 )
 """)
     op.execute("create index hook_secrets_hook on hook_secrets (agent_id, hook, id)")
+    op.execute("alter table sessions add column hook_times jsonb")
     op.execute("create index interactions_deliveries on interactions (agent_id, name, id) where kind = 'hook'")
 
 
 def downgrade() -> None:
     op.execute("drop index interactions_deliveries")
+    op.execute("alter table sessions drop column hook_times")
     op.execute("drop table hook_secrets")
     op.execute("drop table hook_counts")
     op.execute("drop table deliveries")

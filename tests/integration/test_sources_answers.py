@@ -57,6 +57,23 @@ def test_one_id_at_a_shared_address_is_one_delivery(deliver, senders):
     assert senders.agent("shared").state(customer)["paid"] == 1
 
 
+def test_late_events_are_marked_in_the_order_of_their_own_times(deliver, senders):
+    customer = uuid.uuid4().hex
+    at = [event("invoice.paid", customer) | {"created": second} for second in (100, 300, 200, 300, 400)]
+    answers = [deliver("ordered", "stripe", one)[2] for one in at]
+    assert [one["stale"] for one in answers] == [False, False, True, False, False]
+    assert deliver("ordered", "stripe", at[2])[2] == {"stale": True}
+    assert deliver("ordered", "stripe", at[0])[2] == {"stale": False}
+    assert deliver("ordered", "stripe", event("invoice.paid", uuid.uuid4().hex) | {"created": 1})[2] == {"stale": False}
+    assert senders.agent("shared").state(customer)["rest"] == 4
+
+
+@pytest.mark.parametrize("time_", [None, "soon", "1e400", {"a": 1}, -5, "2026-01-01T00:00:00Z"])
+def test_times_that_are_odd_stop_nothing(deliver, time_):
+    sent = event("invoice.paid", uuid.uuid4().hex) | {"created": time_}
+    assert deliver("ordered", "stripe", sent)[0] == 200
+
+
 def test_events_with_slashes(deliver):
     order = {"customer": {"id": uuid.uuid4().hex}}
     assert deliver("orders", "shopify", order)[::2] == (200, {"event": "orders/create"})

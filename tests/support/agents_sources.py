@@ -78,6 +78,11 @@ class Shared(Agent):
     @hook("wrong", source=hmac("A_WRONG_SECRET", header="X-Signature", key="base64"), session="all")
     def wrong(self, request): ...
 
+    @hook("ordered", source=stripe("STRIPE_SECRET"), session=body("data.object.customer"), order="event")
+    def ordered(self, request):
+        self.state.rest += not request.stale
+        return {"stale": request.stale}
+
     @hook("put", session="all", methods=("PUT", "PATCH", "DELETE"))
     def put(self, request):
         return {"method": request.method}

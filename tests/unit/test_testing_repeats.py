@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from pumice import Agent, body, hook, query, testing
-from pumice.errors import InvalidField, Malformed, MethodNotAllowed, SelectorFailed, UnknownHook
+from pumice.errors import InvalidField, Malformed, MethodNotAllowed, SecretMissing, SelectorFailed, UnknownHook
+from pumice.sources import stripe
 
 
 class Till(Agent):
@@ -146,3 +147,23 @@ def test_what_can_not_be_called_in_production_can_not_be_called(till):
     for method in ("send", "_private", "nothing"):
         with pytest.raises(LookupError, match=f"Till has no method '{method}' to call"):
             till.call(method)
+
+
+class Clocked(Agent):
+    class State(Agent.State):
+        late: int = 0
+
+    @hook("events", source=stripe("NOBODY_SET_THIS"), session=body("customer"), order="event")
+    def events(self, request):
+        self.state.late += request.stale
+        return {"event": request.event, "stale": request.stale}
+
+
+def test_events_are_signed_for_the_test_and_late_ones_are_marked():
+    session = testing.session(Clocked)
+    sent = [{"id": f"e{at}", "type": "paid", "created": at, "customer": "c1"} for at in (2, 3, 1)]
+    assert [session.hook("events", json=one).json["stale"] for one in sent] == [False, False, True]
+    assert session.hook("events", json=sent[2]).json == {"event": "paid", "stale": True}
+    assert session.state.late == 1
+    with pytest.raises(SecretMissing, match="NOBODY_SET_THIS is missing or empty"):
+        session.hook("events", json=sent[0], sign=False)

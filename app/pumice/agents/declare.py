@@ -59,6 +59,7 @@ class HookMark:
     accepted_status: int | None
     source: Source | None
     events: tuple[str, ...]
+    order: str
     verify: Callable[[Request], Any] | None
     dedupe: SelectorLike | Selector
     policy: Policy
@@ -95,6 +96,7 @@ def hook(  # noqa: PLR0913 (all but the name are options)
     session: SelectorLike | Selector = None,
     source: Source | None = None,
     events: Sequence[str] = (),
+    order: Literal["accepted", "event"] = "accepted",
     methods: tuple[str, ...] = ("GET", "POST"),
     respond: Literal["result", "accepted"] = "result",
     accepted_status: int | None = None,
@@ -113,6 +115,7 @@ def hook(  # noqa: PLR0913 (all but the name are options)
     source: who sends, from `pumice.sources`: its signature is verified, its handshakes are answered, its deliveries are
     told apart by its own ids. events: patterns of the event types that the method takes, as `invoice.*`; others are
     answered 200. Several methods may have the same name, if they have the same source and different events.
+    order: "event" marks a request as `stale` when a newer event, by its own time, came to the session before it.
     respond: "result" answers with the handler's return value, "accepted" at once, with `accepted_status`: 202 unless
     it or the source says otherwise.
     verify: called with the request; a false result or an exception is answered with 401.
@@ -122,7 +125,9 @@ def hook(  # noqa: PLR0913 (all but the name are options)
     policy = Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)
     patterns = (events,) if isinstance(events, str) else tuple(events)
     verbs = tuple(one.upper() for one in methods)
-    return _marker(HookMark(name, session, verbs, respond, accepted_status, source, patterns, verify, dedupe, policy))
+    return _marker(
+        HookMark(name, session, verbs, respond, accepted_status, source, patterns, order, verify, dedupe, policy)
+    )
 
 
 def job(  # noqa: PLR0913

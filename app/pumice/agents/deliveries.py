@@ -216,6 +216,14 @@ def hook_payload(hook: Hook, request: Request, selected: str | None, replayed_fr
     return dumps(payload).decode()
 
 
+def event_seconds(hook: Hook, request: Request) -> float | None:
+    """When the event happened, in seconds since 1970, if the hook orders by that and its sender says it."""
+    if not hook.by_event_time or hook.source is None:
+        return None
+    at = hook.source.time_of(request)
+    return None if at is None else at.timestamp()
+
+
 def select_session(hook: Hook, request: Request, call: Caller = call_here) -> str | None:
     """The id of the session that the hook's selector chose; None when it found none.
 

@@ -37,6 +37,7 @@ class Hook(Handler):
     session: Selector = field(default_factory=lambda: as_selector(None))
     source: Source | None = None
     events: tuple[str, ...] = ()
+    by_event_time: bool = False
     methods: tuple[str, ...] = ("GET", "POST")
     accepts: bool = False
     accepted_status: int | None = None

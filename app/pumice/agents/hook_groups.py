@@ -49,6 +49,7 @@ def read_hook(mark: HookMark, base: Handler, where: str) -> Hook:
         session=session,
         source=mark.source,
         events=mark.events,
+        by_event_time=mark.order == "event",
         methods=mark.methods,
         accepts=mark.respond == "accepted",
         accepted_status=mark.accepted_status,
@@ -62,6 +63,10 @@ def _check_source(mark: HookMark, where: str) -> None:
         raise DeclarationError(where, f"source is one of pumice.sources, called with its secret, not {mark.source!r}")
     if not all(isinstance(one, str) and one for one in mark.events):
         raise DeclarationError(where, "events must be a list of event types, such as 'invoice.*'")
+    if mark.order not in {"accepted", "event"}:
+        raise DeclarationError(where, f"order is 'accepted' or 'event', not {mark.order!r}")
+    if mark.order == "event" and (mark.source is None or mark.source.time is None):
+        raise DeclarationError(where, "order='event' needs a source that says when its events happened")
     if mark.events and (mark.source is None or mark.source.event is None):
         raise DeclarationError(where, "events needs a source that says what its event types are")
 

@@ -74,6 +74,7 @@ class NewInteraction:
 
     dedupe: a source and a key by which a repeat is recognised, in its agent and session. unnamed: no session was named
     for it, so that a repeat is looked for among those without one. fingerprint: of what came under an Idempotency-Key.
+    event_at: when the event happened, in seconds since 1970, where its hook asks for that order.
     """
 
     id: str
@@ -88,6 +89,7 @@ class NewInteraction:
     fingerprint: str | None = None
     temporary: bool = False
     reply_to: str | None = None
+    event_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class SessionRow(Base):
     `[line, from, to]`; line 0 is this session itself, any other is the `line` of an ancestor. A session that forks
     started from and that was deleted stays, under a name of Pumice's own, until they are gone (`deleted_at`); it was
     called `former_id`.
+    `hook_times` has the time of the newest event of each hook that orders by that.
     Nothing here that changes with a turn is indexed (but for temporary sessions, and suspects), so that updates stay
     HOT.
     """
@@ -106,6 +107,7 @@ class SessionRow(Base):
     parent_interaction: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     quiet: Mapped[bool] = mapped_column(Boolean, server_default="false")
     deleted_at: Mapped[datetime | None] = mapped_column(Time)
+    hook_times: Mapped[dict[str, float] | None] = mapped_column(JSONB(none_as_null=True))
     former_id: Mapped[str | None] = mapped_column(Key)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pumice.agents.agent import check_callable
 from pumice.agents.chats import CHAT_SOURCE, chat_payload
 from pumice.agents.context import to_json
-from pumice.agents.deliveries import Handled, admit, body_fingerprint, dedupe_key, select_session
+from pumice.agents.deliveries import Handled, admit, body_fingerprint, dedupe_key, event_seconds, select_session
 from pumice.agents.fingerprint import json_fingerprint
 from pumice.agents.handlers import Hook
 from pumice.agents.messages import Message
@@ -176,17 +176,22 @@ class AgentSession:
         if isinstance(found, Handled):
             return handled_answer(found)
         hook, request = found.hook, found.request
-        self._adopt(hook, off_loop(select_session, hook, request))
+        selected = off_loop(select_session, hook, request)
+        self._adopt(hook, selected)
         dedupe = off_loop(dedupe_key, hook, request, request.headers.get)
+        at = event_seconds(hook, request) if selected is not None else None
+        is_stale = at is not None and self._stored.hook_times.get(name, at) > at
         new = NewInteraction(
             kind="hook",
             name=hook.name,
-            payload=to_json(request.encode(), "the request"),
+            payload=to_json(request.encode() | ({"stale": True} if is_stale else {}), "the request"),
             body=request.body or None,
             dedupe=dedupe,
             unnamed=self._stored.temporary,
             fingerprint=body_fingerprint(hook, request, request.headers.get),
         )
+        if at is not None and not is_stale:
+            self._stored.hook_times[name] = at
         at_once = hook.accepts or asks_async(request.headers.get("prefer"))
         one = self._accept(self._stored, new, AT_ONCE if at_once else REPLY_TIMEOUT)
         return accepted_answer(hook, one) if at_once or one.status == "queued" else hook_answer(one)

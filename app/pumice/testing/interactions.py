@@ -40,6 +40,7 @@ class StoredSession:
     attempts: int = 0
     usage: dict[str, Any] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    hook_times: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from pumice.agents.deliveries import (
     admit,
     body_fingerprint,
     dedupe_key,
+    event_seconds,
     find_hooks,
     hook_payload,
     select_session,
@@ -111,6 +112,7 @@ def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, notes: Notes, call: 
         fingerprint=body_fingerprint(hook, received, _header),
         temporary=selected is None,
         reply_to=None if at_once else front.front_id,
+        event_at=event_seconds(hook, received) if selected is not None else None,
     )
     request.environ[SESSION] = new.session_id
     front.new_sessions.check(spec.id, new.session_id, request.remote_addr or "", fresh=selected is None)

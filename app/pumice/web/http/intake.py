@@ -58,7 +58,7 @@ class Intake:
 
     def _accept(self, spec: AgentSpec, wanted: NewInteraction, *, near_limit: bool) -> Accepted:
         policy = spec.cls.on_busy
-        queues = wanted.kind != "chat" or policy in {"queue", "interrupt"}
+        queues = wanted.event_at is None and (wanted.kind != "chat" or policy in {"queue", "interrupt"})
         if queues and not near_limit:
             accepted = self._acceptor.accept(wanted)
         else:

@@ -14,6 +14,7 @@ from pumice.errors import StoreBusy
 from pumice.sessions.accept import NewInteraction, accept
 from pumice.sessions.busy_policy import Admission, accept_busy
 from pumice.sessions.connections import StoreConnection, StoreConnections
+from pumice.sessions.event_order import accept_in_order
 from pumice.settings import Settings
 from pumice.web.http.key_locks import KeyLocks
 from pumice.web.http.limits import QueueLimits
@@ -59,6 +60,8 @@ class LockingAccept:
     def _accept(self, store: StoreConnection, wanted: NewInteraction, policy: str) -> Admission:
         if wanted.kind == "chat" and policy not in {"queue", "interrupt"}:
             return accept_busy(store, wanted, policy, temporary_ttl=self._ttl, window=self._window)
+        if wanted.event_at is not None:
+            return Admission(accept_in_order(store, wanted, temporary_ttl=self._ttl, window=self._window))
         return Admission(accept(store, [wanted], temporary_ttl=self._ttl, window=self._window)[0])
 
     def _patiently(self, attempt: Callable[[StoreConnection], T]) -> T:
