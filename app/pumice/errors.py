@@ -186,6 +186,18 @@ class UnknownOperation(Problem):
     status, slug = 404, "unknown-operation"
 
 
+class UnknownEndpoint(Problem):
+    """The agent has no such endpoint."""
+
+    status, slug = 404, "unknown-endpoint"
+
+
+class UnknownEvent(Problem):
+    """The agent has no such outgoing event."""
+
+    status, slug = 404, "unknown-event"
+
+
 class UnknownPoint(Problem):
     """There is no such point in the session's life."""
 

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,8 @@ from pumice.errors import SettingsError
 
 QUEUES = ("chat", "hooks", "jobs")
 """The Celery queues that wakes travel on."""
+OUTGOING = "outgoing"
+"""The queue of outgoing events. It is in Postgres: no message travels on it."""
 RELEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 PATCHED = ("celery", "flask", "kombu")
 """Libraries of which Pumice replaces something inside, for speed."""
@@ -48,11 +51,18 @@ def _redis_url(url: str) -> str:
 
 
 def _queue_list(names: str) -> str:
-    unknown = [name for name in names.split(",") if name not in QUEUES]
+    unknown = [name for name in names.split(",") if name not in {*QUEUES, OUTGOING}]
     if unknown:
-        message = f"{unknown[0]!r} is not one of {', '.join(QUEUES)}"
+        message = f"{unknown[0]!r} is not one of {', '.join((*QUEUES, OUTGOING))}"
         raise ValueError(message)
     return names
+
+
+def _network_list(value: str) -> str:
+    for one in value.split(","):
+        if one.strip():
+            ip_network(one.strip(), strict=False)
+    return value
 
 
 def _release_name(name: str) -> str:
@@ -150,7 +160,9 @@ class Settings(BaseModel):
 
     worker_pool: Literal["threads", "prefork", "solo"] = Field("threads", description="Celery's pool")
     worker_concurrency: int = Field(16, ge=1, le=1000, description="threads, or processes, of one worker")
-    worker_queues: Annotated[str, AfterValidator(_queue_list)] = Field("chat,hooks,jobs", description="queues it takes")
+    worker_queues: Annotated[str, AfterValidator(_queue_list)] = Field(
+        "chat,hooks,jobs,outgoing", description="queues it takes"
+    )
     worker_async_limit: int = Field(1000, ge=1, description="async turns that one worker process runs at once")
     wake_size: int = Field(100, ge=1, le=1000, description="most sessions that one hook or job wake names")
     lease_seconds: float = Field(10, ge=1, le=600, description="how long a lease lasts without a heartbeat")
@@ -179,6 +191,10 @@ class Settings(BaseModel):
     code_version: str = Field("", description="what points are marked with: a release or commit; else the agent's code")
     job_catch_up: float = Field(
         3600, ge=0, le=CENTURY, description="how late the latest missed run of a job is made up for"
+    )
+    outgoing_private: Annotated[str, AfterValidator(_network_list)] = Field(
+        "",
+        description="networks that outgoing events may go to although they are not public, as 10.0.0.0/8,127.0.0.1/32",
     )
     event_ttl: float = Field(3600, gt=0, le=CENTURY, description="how long a session's events can be replayed")
     event_limit: int = Field(1_000, ge=10, description="how many of a session's events can be replayed")

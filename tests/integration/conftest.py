@@ -1,6 +1,7 @@
 """The stack that integration tests share: one front and one worker for all of them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,16 @@ import pytest
 
 from pumice.dev.postgres import Postgres
 from pumice.dev.valkey import Valkey
+from pumice.sessions.connections import StoreConnection
 from pumice.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
 from tests.support.fleet_steps import Fleet, Shop
+from tests.support.outgoing import AGENTS as OUTGOING_AGENTS
+from tests.support.outgoing import NO_SENDING
+from tests.support.outgoing import REDIS_DATABASE as OUTGOING_DATABASE
 from tests.support.protocol import Protocol
+from tests.support.receiver import Receiver, receiving
 from tests.support.replays import Replays
 from tests.support.senders import AGENTS as SENDERS_AGENTS
 from tests.support.senders import REDIS_DATABASE as SENDERS_DATABASE
@@ -98,6 +104,46 @@ def senders(
         environ = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(SENDERS_DATABASE)}
         with running_stack(environ | environment(sender_keys), SENDERS_AGENTS) as running:
             yield running
+
+
+@pytest.fixture(scope="session")
+def outgoing_stack(
+    postgres_server: Postgres | ExternalServer, valkey_server: Valkey | ExternalServer, migrated_template: str
+) -> Iterator[Stack]:
+    """A front and a worker that sends no outgoing events: tests start those that do, and end them."""
+    with database(postgres_server.url("postgres"), migrated_template) as name:
+        servers = {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": valkey_server.url(OUTGOING_DATABASE)}
+        servers["OUTGOING_PRIVATE"] = "127.0.0.0/8"
+        with running_stack(servers | NO_SENDING, OUTGOING_AGENTS) as running:
+            yield running
+
+
+@pytest.fixture
+def outgoing(outgoing_stack: Stack) -> Stack:
+    """The same, without endpoints and events."""
+    outgoing_stack.query("delete from outgoing_events")
+    outgoing_stack.query("delete from outgoing_endpoints")
+    return outgoing_stack
+
+
+@pytest.fixture
+def shop(outgoing_stack: Stack) -> AgentClient:
+    """The agent that emits."""
+    return outgoing_stack.agent("shop")
+
+
+@pytest.fixture
+def store(outgoing_stack: Stack) -> Iterator[StoreConnection]:
+    """A connection to its database."""
+    with closing(StoreConnection(Settings.from_env({"DATABASE_URL": outgoing_stack.database_url}))) as connection:
+        yield connection
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Receiver]:
+    """A system elsewhere that gets its events."""
+    with receiving() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

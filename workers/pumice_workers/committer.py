@@ -46,10 +46,18 @@ class Finished:
 class Committer:
     """Commits from a thread of its own; one connection."""
 
-    def __init__(self, settings: Settings, events: EventPublisher, wakes: WakePublisher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        events: EventPublisher,
+        wakes: WakePublisher,
+        emitted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`emitted` is called after a commit that has events for other systems."""
         self._settings = settings
         self._events = events
         self._wakes = wakes
+        self._emitted = emitted
         self._store = StoreConnection(settings)
         self._away = Outage(log, "commit")
         self._flusher: GroupFlush[Finished] = GroupFlush("pumice-commit", self._flush, GROUP, linger=LINGER)
@@ -152,6 +160,8 @@ class Committer:
             if call.at is None and not call.delay
         )
         self._wakes.wake(Wake.of(one.lease.agent_id, one.lease.session_id, one.cut.kind) for one in sessions if one.cut)
+        if any(outcome.emitted for _, outcome in committed):
+            self._emitted()
 
 
 def _known(lease: Lease) -> dict[str, str]:

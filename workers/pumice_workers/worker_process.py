@@ -17,11 +17,12 @@ from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher, base_queue
 from pumice.messaging.writers import Message
 from pumice.sessions.connections import StoreConnection, StoreConnections
 from pumice.sessions.ticks import Tick, fan_out_page, run_static
-from pumice.settings import Settings
+from pumice.settings import OUTGOING, Settings
 from pumice_workers.committer import Committer
 from pumice_workers.control_listener import ControlListener
 from pumice_workers.event_loop import EventLoop
 from pumice_workers.long_work import long_work
+from pumice_workers.outbox import Outbox
 from pumice_workers.recheck import Recheck
 from pumice_workers.releases import Releases
 from pumice_workers.rescue_loop import RescueLoop
@@ -58,7 +59,8 @@ class WorkerProcess:
         self.registry = load_agents(settings.agents, settings.middleware, settings.code_version)
         self.wakes = WakePublisher(settings, self._run_instead)
         self.events = EventPublisher(settings)
-        self.committer = Committer(settings, self.events, self.wakes)
+        self.outbox = Outbox(settings)
+        self.committer = Committer(settings, self.events, self.wakes, self.outbox.hint)
         stores = StoreConnections(settings, min(connections, settings.worker_concurrency), durable=False)
         loop = EventLoop(settings.worker_async_limit)
         self.recheck = Recheck(settings, self.wakes.wake)
@@ -95,6 +97,8 @@ class WorkerProcess:
         self.sweep.start()
         for loop in self.long_work:
             loop.start()
+        if OUTGOING in self.settings.worker_queues.split(","):
+            self.outbox.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
@@ -165,6 +169,7 @@ class WorkerProcess:
     def stop(self) -> bool:
         """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
         self.runner.stopping = True
+        self.outbox.end()
         self.rescue.quarantine.stop()
         if self.runner.scheduler is not None and (waiting := self.runner.scheduler.stop()):
             self.runner.leave_to_others(waiting)
@@ -177,6 +182,7 @@ class WorkerProcess:
                 run.cancel(self.services.loop)
             self.runner.hand_back(left)
         self.committer.stop()
+        self.outbox.stop()
         self.recheck.stop()
         self.watcher.stop()
         self.rescue.stop()

@@ -98,6 +98,14 @@ class Agent:
         """
         self._turn.send(data)
 
+    def emit(self, event_type: str, data: Any = None) -> str:
+        """Send an event, such as `order.shipped`, to the agent's endpoints, after this turn's commit.
+
+        Returns its id, which every delivery of it carries; see docs/outgoing.md.
+        Raises `ValueError` for a type that can't be one, and `SerializationError` when the data is not JSON.
+        """
+        return self._turn.emit_outgoing(event_type, data)
+
     def schedule(self, when: When, method: str, *arguments: Any, **options: Any) -> str:
         """Run a method of this session later, once, after this turn's commit. Returns the interaction's id.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pumice.agents.exact_json import from_text, to_text
 
-EFFECTS = {"calls": "call", "schedules": "schedule", "sends": "send"}
+EFFECTS = {"calls": "call", "schedules": "schedule", "sends": "send", "emits": "emit"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import uuid_utils
 
 from pumice.agents.json_text import dumps, loads
 from pumice.agents.messages import Message
+from pumice.agents.outgoing import LARGEST_OUTGOING, OutgoingEvent, checked_event_type
 from pumice.errors import SerializationError, TurnOverError
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class TurnContext:
 
     answers: what its model and tools are to answer, where they must not be asked. recording: what they did answer, as
     JSON; recorder: what notes it. not_asked: what was to be asked of a model, and was not, since the session is quiet.
+    emitted: events for other systems, which leave with the commit.
     """
 
     session_id: str = "detached"
@@ -148,6 +150,7 @@ class TurnContext:
     emit: Emit = _ignore
     calls: list[Call] = field(default_factory=list)
     sent: list[Any] = field(default_factory=list)
+    emitted: list[OutgoingEvent] = field(default_factory=list)
     snapshots: list[tuple[str, str | None]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     answers: "Answers | None" = None
@@ -175,6 +178,20 @@ class TurnContext:
         value = loads(text)
         self.sent.append(value)
         self.emit("data", {"data": value})
+
+    def emit_outgoing(self, event_type: str, data: Any) -> str:
+        """Note an event for other systems, which leaves with this turn's commit. Returns its id.
+
+        Raises `ValueError` for a type that can't be one, `SerializationError` when the data is not JSON or too large,
+        `TurnOverError` after the turn's end.
+        """
+        self._check_open("emit")
+        kind = checked_event_type(event_type)
+        payload = to_json(data, f"the data of {kind}")
+        if (size := len(payload.encode())) > LARGEST_OUTGOING:
+            raise SerializationError(f"the data of {kind}", f"it has {size} bytes, more than {LARGEST_OUTGOING}")
+        self.emitted.append(OutgoingEvent(new_id(), kind, payload))
+        return self.emitted[-1].id
 
     def stream(self, text: str) -> None:
         """Emit a `delta` event and keep its text, for the case that the turn is interrupted.

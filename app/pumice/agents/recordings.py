@@ -2,8 +2,8 @@
 
 A recording is `{"model": [response, …], "tools": [{"id", "name", "result" or "error" or "retry", …}, …], "error"}`.
 `model` has the responses as pydantic-ai writes them; `error` is what ended them, if something did. A tool has also what
-it did to the session meanwhile: `state`, as operations of RFC 6902, `calls`, `sends` and `snapshots`. Each change
-stands once: at the tool that ended first after it.
+it did to the session meanwhile: `state`, as operations of RFC 6902, `calls`, `sends`, `emits` and `snapshots`. Each
+change stands once: at the tool that ended first after it.
 """
 
 import json
@@ -47,6 +47,7 @@ class Recorder:
             "state": [] if state == self._state else diff(json.loads(self._state or "{}"), json.loads(state or "{}")),
             "calls": [_call(one) for one in turn.calls[self._seen.calls :]],
             "sends": turn.sent[self._seen.sent :],
+            "emits": [{"type": one.type, "data": loads(one.payload)} for one in turn.emitted[self._seen.emitted :]],
             "snapshots": [list(one) for one in turn.snapshots[self._seen.snapshots :]],
         }
         self._state, self._seen = state, seen
@@ -128,11 +129,12 @@ class Answers:
 class _Counts:
     calls: int
     sent: int
+    emitted: int
     snapshots: int
 
     @classmethod
     def of(cls, turn: TurnContext) -> "_Counts":
-        return cls(len(turn.calls), len(turn.sent), len(turn.snapshots))
+        return cls(len(turn.calls), len(turn.sent), len(turn.emitted), len(turn.snapshots))
 
 
 def described(error: BaseException) -> list[str]:
@@ -194,5 +196,7 @@ def _do(agent: "Agent", tool: dict[str, Any]) -> None:
         )
     for data in tool.pop("sends", []):
         turn.send(data)
+    for one in tool.pop("emits", []):
+        turn.emit_outgoing(one["type"], one["data"])
     for name, note in tool.pop("snapshots", []):
         turn.snapshots.append((name, note))

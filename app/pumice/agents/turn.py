@@ -21,6 +21,7 @@ from pumice.agents.json_text import loads
 from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
 from pumice.agents.middleware import Turn, within
+from pumice.agents.outgoing import OutgoingEvent
 from pumice.agents.recordings import Answers
 from pumice.agents.requests import Request, Response
 from pumice.agents.states import REASONS, Reason
@@ -71,6 +72,7 @@ class Outcome:
     replaces_history: bool = False
     calls: list[Call] = field(default_factory=list)
     sent: list[Any] = field(default_factory=list)
+    emitted: list[OutgoingEvent] = field(default_factory=list)
     snapshots: list[tuple[str, str | None]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     recording: str | None = None
@@ -173,7 +175,7 @@ async def _attempt(
             await _invoke(run, getattr(agent, handler.attribute), turn, work, payload, outcome)
     outcome.state = session.save(agent)
     outcome.calls, outcome.usage, outcome.snapshots, outcome.sent = turn.calls, turn.usage, turn.snapshots, turn.sent
-    outcome.recording, outcome.not_asked = turn.recording, turn.not_asked
+    outcome.recording, outcome.not_asked, outcome.emitted = turn.recording, turn.not_asked, turn.emitted
     session.history = turn.history
     return outcome
 
@@ -224,13 +226,14 @@ async def _tell_agent(
 ) -> None:
     """Call `on_error` on the state from before the turn and keep what it changes; its own failure is only noted.
 
-    A session that is not set up yet stays so: of `on_error` only the calls are kept.
+    A session that is not set up yet stays so: of `on_error` only the calls and emitted events are kept.
     """
     on_loop = session.spec.needs_loop(handler)
     is_closing = on_loop and isinstance(error, GeneratorExit)  # what is being closed must not await
     if session.spec.cls.on_error is Agent.on_error or handler.static or is_closing:
         return
     turn.calls.clear()
+    turn.emitted.clear()
     turn.history = session.history
     try:
         agent = session.activate(turn)
@@ -240,7 +243,7 @@ async def _tell_agent(
             session.discard()
         else:
             outcome.state = session.save(agent)
-        outcome.calls = turn.calls
+        outcome.calls, outcome.emitted = turn.calls, turn.emitted
     except BaseException as second:
         if is_own_doing(second):
             raise

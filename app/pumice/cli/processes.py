@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from pumice.cli.honcho import honcho_process
-from pumice.settings import Settings
+from pumice.settings import OUTGOING, Settings
 
 
 @click.command()
@@ -54,7 +54,9 @@ def worker_arguments(settings: Settings) -> list[str]:
     """Celery's arguments for a worker. Gossip, mingling and heartbeats serve what Pumice doesn't use."""
     from pumice.messaging.wakes import queue_of
 
-    queues = [queue_of(name, settings.release) for name in settings.worker_queues.split(",")]
+    taken = settings.worker_queues.split(",")
+    # Celery reads nothing for outgoing events; a worker for them alone listens to a queue that stays empty.
+    queues = [queue_of(name, settings.release) for name in taken if name != OUTGOING or len(taken) == 1]
     return [
         *("-A", "pumice_workers.celery_app", "--quiet", "worker"),
         f"--pool={settings.worker_pool}",

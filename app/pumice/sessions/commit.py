@@ -110,6 +110,14 @@ CALL: LiteralString = """, calls as (
 )"""
 """Makes the turns' calls."""
 
+EMIT: LiteralString = """, emitted as (
+  insert into outgoing_events (id, agent_id, session_id, interaction_id, type, payload)
+  select e.id, h.agent_id, h.id, e.interaction_id, e.type, e.payload::json
+  from json_to_recordset(%(events)s::json) as e(session int, id uuid, interaction_id uuid, type text, payload text)
+  join held h on h.place = e.session
+)"""
+"""Notes the events that the turns emitted; a worker finds out later to which endpoints they go."""
+
 KEEP: LiteralString = """, kept as (
   insert into keyframes (agent_id, session_id, id, point, data)
   select h.agent_id, h.id, k.keyframe, k.point, substring(%(states)b::bytea from k.at for k.size)
@@ -157,7 +165,12 @@ class _Saved(NamedTuple):
     token: int
 
 
-_PARTS: tuple[tuple[LiteralString, LiteralString], ...] = (("_messages", SAY), ("_calls", CALL), ("_points", KEEP))
+_PARTS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    ("_messages", SAY),
+    ("_calls", CALL),
+    ("_events", EMIT),
+    ("_points", KEEP),
+)
 
 
 def _statement(wanted: tuple[bool, ...]) -> Statement[_Held]:
@@ -170,7 +183,7 @@ def _statement(wanted: tuple[bool, ...]) -> Statement[_Held]:
 
 
 COMMIT = {wanted: _statement(wanted) for wanted in product((False, True), repeat=len(_PARTS))}
-"""The one statement of a commit, by whether there are messages, calls, and keyframes or names.
+"""The one statement of a commit, by whether there are messages, calls, events, and keyframes or names.
 
 Returns the sessions whose lease held.
 
@@ -220,7 +233,7 @@ def commit(
     Raises `StoreAwayError`; then it may or may not have happened. Raises `ClosedError`; then it did not.
     """
     written = CommitRows.of(sessions)
-    statement = COMMIT[written.has_messages, written.has_calls, written.has_points]
+    statement = COMMIT[written.has_messages, written.has_calls, written.has_events, written.has_points]
     options = {"ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE}
     try:
         rows = store.fetch(statement, written.parameters() | options)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pumice.agents.turn import Outcome, Work
-from pumice.sessions.effects import call_row, message_row, outcome_row
+from pumice.sessions.effects import call_row, event_row, message_row, outcome_row
 from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.point_writer import SMALL_STATE, Point
@@ -59,6 +59,7 @@ class CommitRows:
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
     keyframes: list[dict[str, Any]] = field(default_factory=list)
     prunable: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
@@ -83,6 +84,11 @@ class CommitRows:
         return bool(self.calls)
 
     @property
+    def has_events(self) -> bool:
+        """Whether it needs its part for events that were emitted."""
+        return bool(self.events)
+
+    @property
     def has_points(self) -> bool:
         """Whether it needs its part for keyframes, names and what is to be pruned."""
         return bool(self.keyframes or self.prunable or self.snapshots)
@@ -94,6 +100,7 @@ class CommitRows:
             "outcomes": json_rows(self.outcomes),
             "messages": json_rows(self.messages),
             "calls": json_rows(self.calls),
+            "events": json_rows(self.events),
             "keyframes": json_rows(self.keyframes),
             "prunable": json_rows(self.prunable),
             "snapshots": json_rows(self.snapshots),
@@ -116,6 +123,8 @@ class CommitRows:
                 self.messages.append(row | {"interaction_id": outcome.work.id})
             for call in outcome.calls:
                 self.calls.append({"session": place, "place": len(self.calls), **call_row(call)})
+            for event in outcome.emitted:
+                self.events.append({"session": place, "interaction_id": outcome.work.id, **event_row(event)})
         self._add_prunable(place, one)
         self.sessions.append(
             {

@@ -6,6 +6,7 @@ from pumice.agents.context import Call
 from pumice.agents.json_text import dumps
 from pumice.agents.messages import Message
 from pumice.agents.names import is_temporary_id
+from pumice.agents.outgoing import OutgoingEvent
 from pumice.agents.states import FailureCode
 from pumice.agents.turn import Outcome
 
@@ -46,6 +47,11 @@ def call_row(call: Call) -> dict[str, Any]:
     }
 
 
+def event_row(event: OutgoingEvent) -> dict[str, Any]:
+    """An event for other systems."""
+    return {"id": event.id, "type": event.type, "payload": event.payload}
+
+
 def _json(value: Any) -> str | None:
     return None if value is None else dumps(value).decode()
 
@@ -54,14 +60,16 @@ def effects_of(outcome: Outcome) -> str | None:
     """What a turn did beside what it saved, as JSON; None when that is nothing.
 
     A list of `{"kind": "call", "sessionId", "method", "args", "kwargs"}`,
-    `{"kind": "schedule", …, "at" or "delay"}`, `{"kind": "send", "data"}` and, in a quiet session,
-    `{"kind": "model", "model", "messages"}`: a model that was not asked.
+    `{"kind": "schedule", …, "at" or "delay"}`, `{"kind": "send", "data"}`, `{"kind": "emit", "type", "data"}` and, in a
+    quiet session, `{"kind": "model", "model", "messages"}`: a model that was not asked.
     """
-    if not outcome.calls and not outcome.sent and not outcome.not_asked:
+    if not outcome.calls and not outcome.sent and not outcome.emitted and not outcome.not_asked:
         return None
     sent = [dumps({"kind": "send", "data": data}) for data in outcome.sent]
     asked = [dumps({"kind": "model", **one}) for one in outcome.not_asked]
-    return (b"[" + b",".join([*map(_call_effect, outcome.calls), *sent, *asked]) + b"]").decode()
+    return (
+        b"[" + b",".join([*map(_call_effect, outcome.calls), *sent, *map(_emit_effect, outcome.emitted), *asked]) + b"]"
+    ).decode()
 
 
 def _call_effect(call: Call) -> bytes:
@@ -70,3 +78,7 @@ def _call_effect(call: Call) -> bytes:
     if call.scheduled:
         fields |= {"delay": call.delay} if call.at is None else {"at": call.at}
     return dumps(fields)[:-1] + b"," + call.payload.encode()[1:]
+
+
+def _emit_effect(event: OutgoingEvent) -> bytes:
+    return dumps({"kind": "emit", "type": event.type})[:-1] + b',"data":' + event.payload.encode() + b"}"

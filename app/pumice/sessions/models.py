@@ -366,6 +366,86 @@ class ReplaySessionRow(Base):
     checked_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
 
 
+class OutgoingEndpointRow(Base):
+    """Where an agent's outgoing events go. `events` are the types that it takes, in which `*` stands for anything.
+
+    The previous secret signs too, until `previous_until`. failing_since: when the first delivery failed after which
+    none went well. Nothing is sent before `not_before`, which the endpoint asked for. One that is deleted stays, with
+    that status and without its secrets, until its deliveries are gone.
+    """
+
+    __tablename__ = "outgoing_endpoints"
+    __table_args__ = (Index("outgoing_endpoints_agent", "agent_id", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    agent_id: Mapped[str] = mapped_column(Key)
+    url: Mapped[str] = mapped_column(Text)
+    secret: Mapped[str] = mapped_column(Text)
+    previous_secret: Mapped[str | None] = mapped_column(Text)
+    previous_until: Mapped[datetime | None] = mapped_column(Time)
+    events: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    thin: Mapped[bool] = mapped_column(Boolean)
+    status: Mapped[str] = mapped_column(Text, server_default="active")
+    reason: Mapped[str | None] = mapped_column(Text)
+    failing_since: Mapped[datetime | None] = mapped_column(Time)
+    not_before: Mapped[datetime | None] = mapped_column(Time)
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class OutgoingEventRow(Base):
+    """An event that a turn emitted. `fanned`: whether it has its deliveries, one for each endpoint that takes it.
+
+    Ids are ordered by time, so that the key finds old ones.
+    """
+
+    __tablename__ = "outgoing_events"
+    __table_args__ = (
+        Index("outgoing_events_agent", "agent_id", "id"),
+        Index("outgoing_events_session", "agent_id", "session_id"),
+        Index("outgoing_events_new", "id", postgresql_where=text("not fanned")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    agent_id: Mapped[str] = mapped_column(Key)
+    session_id: Mapped[str] = mapped_column(Key)
+    interaction_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    type: Mapped[str] = mapped_column(Text)
+    payload: Mapped[Any] = mapped_column(JSON)
+    fanned: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+
+
+class OutgoingDeliveryRow(Base):
+    """An event on its way to an endpoint. `next_at` is when it is sent next.
+
+    Who sends it holds it until `claimed_until`, and records what came of it only while `claims` is what it was then.
+    `tries` has an entry for each of the last attempts.
+    """
+
+    __tablename__ = "outgoing_deliveries"
+    __table_args__ = (
+        Index("outgoing_deliveries_due", "endpoint_id", "next_at", postgresql_where=text("status = 'pending'")),
+        Index("outgoing_deliveries_claimed", "endpoint_id", postgresql_where=text("claimed_until is not null")),
+        Index("outgoing_deliveries_endpoint", "endpoint_id", "event_id"),
+        Index("outgoing_deliveries_status", "agent_id", "status"),
+    )
+
+    event_id: Mapped[uuid.UUID] = mapped_column(
+        Uuid, ForeignKey("outgoing_events.id", ondelete="CASCADE"), primary_key=True
+    )
+    endpoint_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("outgoing_endpoints.id"), primary_key=True)
+    agent_id: Mapped[str] = mapped_column(Key)
+    status: Mapped[str] = mapped_column(Text, server_default="pending")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    claims: Mapped[int] = mapped_column(Integer, server_default="0")
+    next_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
+    claimed_until: Mapped[datetime | None] = mapped_column(Time)
+    last_status: Mapped[int | None] = mapped_column(Integer)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    delivered_at: Mapped[datetime | None] = mapped_column(Time)
+    tries: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
+
+
 class OperationRow(Base):
     """An operation on all sessions for which a condition holds. `position` is the id of the last one it came to.
 

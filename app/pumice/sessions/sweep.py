@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.expiry import EmptySessions, ExpiredSessions
+from pumice.sessions.outgoing_endpoints import sweep_endpoints
+from pumice.sessions.outgoing_events import sweep_events
 from pumice.sessions.pruning import OldPoints, sweep_points
 from pumice.sessions.retention import OldInteractions, sweep_beats, sweep_ticks
 from pumice.sessions.statements import Statement
@@ -50,6 +52,8 @@ class Sweeper:
             "points": sweep_points,
             **({"old points": OldPoints(history).sweep} if history < retention else {}),
             "deleted parents": sweep_tombs,
+            "outgoing events": lambda transaction: sweep_events(transaction, retention),
+            "deleted endpoints": sweep_endpoints,
             **({"empty sessions": empty.sweep} if settings.empty_session_ttl else {}),
         }
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pumice.agents.json_text import dumps
 from pumice.sessions.connections import Transaction
+from pumice.sessions.outgoing_events import forget_events
 from pumice.sessions.statements import NoRow, Statement
 
 ERASED = "$erased"
@@ -109,6 +110,7 @@ def forget_traces(transaction: Transaction, agent_id: str, sessions: Sequence[st
     key = {"agent": agent_id, "sessions": list(sessions)}
     emptied = transaction.fetch(EMPTY_OUT, key)[0].n
     emptied += transaction.fetch(DELIVERIES, key)[0].n
+    emptied += forget_events(transaction, agent_id, sessions)
     reports, requests = transaction.fetch(REPORTS, key)[0]
     redacted = _redact_operations(transaction, agent_id, sessions)
     return Forgotten(reports, bool(emptied or reports or requests or redacted))

@@ -80,6 +80,11 @@ class AgentSession:
         return self._stored.sent
 
     @property
+    def emitted(self) -> list[tuple[str, Any]]:
+        """The type and data of each event that `self.emit` emitted, in all turns that were saved."""
+        return self._stored.emitted
+
+    @property
     def deltas(self) -> list[str]:
         """The chunks that the last turn streamed."""
         return self._stored.deltas

@@ -24,6 +24,7 @@ class StoredSession:
 
     exists: whether it has had an interaction or was made by the test; jobs run on no other.
     blocked_until: when a failed turn of a `blocking` handler runs again; until then nothing runs on the session.
+    emitted: the events for other systems of all turns that were saved, each with its type and data.
     sent, deltas, usage: what clients saw: all data sent, what the last turn streamed, what its model used.
     attempts: how many the interaction that ran last has had.
     metadata: of a session that was exported.
@@ -36,6 +37,7 @@ class StoredSession:
     blocked_until: datetime = LONG_AGO
     messages: list[Message] = field(default_factory=list)
     sent: list[Any] = field(default_factory=list)
+    emitted: list[tuple[str, Any]] = field(default_factory=list)
     deltas: list[str] = field(default_factory=list)
     attempts: int = 0
     usage: dict[str, Any] | None = None

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pumice.agents.context import History
 from pumice.agents.failures import failure_of
 from pumice.agents.handlers import Handler
+from pumice.agents.json_text import loads
 from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
 from pumice.agents.spec import AgentSpec
@@ -89,6 +90,7 @@ class Turns:
         else:
             one.status = outcome.status
             self._store.finish(one)
+        session.emitted += [(event.type, loads(event.payload)) for event in outcome.emitted]
         for call in outcome.calls:
             self._store.accept_call(session, call)
 
