@@ -92,7 +92,7 @@ def test_each_operation_has_its_own_id_and_names_its_path_parameters(document):
         assert set(re.findall(r"{([^}]+)}", path)) <= names
 
 
-FINITE = [(path, verb) for path, verbs in OPERATIONS.items() for verb in verbs if not path.endswith("/events")]
+FINITE = [(path, verb) for path, verbs in OPERATIONS.items() for verb in verbs if not path.endswith("}/events")]
 """The operations whose answers end."""
 
 

@@ -15,6 +15,7 @@ from pumice.cli.health import health
 from pumice.cli.hooks import hooks
 from pumice.cli.keys import keys
 from pumice.cli.new import new
+from pumice.cli.outgoing import outgoing
 from pumice.cli.processes import beat, web, worker
 from pumice.cli.sessions import sessions
 from pumice.cli.settings import settings
@@ -30,7 +31,7 @@ def pumice() -> None:
 for command in (
     *(new, dev, web, worker, beat),
     *(check, health, settings, db, keys),
-    *(agents, hooks, jobs, sessions, fleet, canary, failures, chat, shell),
+    *(agents, hooks, jobs, sessions, fleet, canary, outgoing, failures, chat, shell),
 ):
     pumice.add_command(command)
 

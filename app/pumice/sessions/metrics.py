@@ -16,6 +16,9 @@ WORKERS = text("select count(*) from workers where seen_at > now() - interval '1
 
 COUNTERS = text("select name, value from counters")
 HOOKS = text("select agent_id, hook, event, status, count as n from hook_counts")
+OUTGOING = text("""
+select agent_id, count(*) as waiting from outgoing_deliveries where status = 'pending' group by agent_id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Measures:
     """What was measured: the queues, how many are dead by agent, how many workers were seen lately, and counters.
 
     hooks: how many deliveries each hook had, by event and status.
+    outgoing: how many deliveries of outgoing events wait, by agent.
     """
 
     queues: list[QueueMeasure]
@@ -40,6 +44,7 @@ class Measures:
     workers: int
     counters: dict[str, int]
     hooks: Sequence[Row[Any]]
+    outgoing: dict[str, int]
 
 
 def measure(engine: Engine) -> Measures:
@@ -52,4 +57,5 @@ def measure(engine: Engine) -> Measures:
         workers = connection.execute(WORKERS).scalar_one()
         counters = {row.name: row.value for row in connection.execute(COUNTERS)}
         hooks = connection.execute(HOOKS).all()
-        return Measures(queues, dead, workers, counters, hooks)
+        outgoing = {row.agent_id: row.waiting for row in connection.execute(OUTGOING)}
+        return Measures(queues, dead, workers, counters, hooks, outgoing)

@@ -16,6 +16,8 @@ MOST_ENDPOINTS = 100
 """Endpoints of one agent."""
 ROTATION_HOURS = 24
 """Hours for which the secret before signs too."""
+HURRIED = 5_000
+"""Deliveries that do not wait for their time when their endpoint is resumed."""
 SWEPT = 500
 """Deliveries of a deleted endpoint that go in one transaction."""
 
@@ -84,6 +86,18 @@ where agent_id = %(agent)s and id = %(id)s::uuid and status <> 'deleted' returni
     _Id,
 )
 """Changes what is given. One that becomes active begins anew: it has not failed yet."""
+
+HURRY = Statement(
+    "hurry_deliveries",
+    """
+update outgoing_deliveries set next_at = clock_timestamp()
+where endpoint_id = %(id)s::uuid and event_id in (select event_id from outgoing_deliveries
+  where endpoint_id = %(id)s::uuid and status = 'pending' and next_at > clock_timestamp() and claimed_until is null
+  order by next_at limit %(most)s)
+""",
+    NoRow,
+)
+"""Makes due what waits for another attempt."""
 
 ROTATE = Statement(
     "rotate_endpoint",
@@ -164,12 +178,18 @@ def read(store: StoreConnection, agent_id: str, endpoint: str) -> Endpoint:
 
 
 def change(store: StoreConnection, agent_id: str, endpoint: str, wanted: EndpointChange) -> Endpoint:
-    """Change an endpoint. Returns it. Raises `UnknownEndpoint`."""
+    """Change an endpoint; what waits for one that is made active is due at once. Returns it.
+
+    Raises `UnknownEndpoint`.
+    """
     events = None if wanted.events is None else list(wanted.events)
     given = {"url": wanted.url, "events": events, "thin": wanted.thin, "status": wanted.status}
     if UUID_FORM.fullmatch(endpoint):
         store.fetch(CHANGE, {"agent": agent_id, "id": endpoint, **given})
-    return read(store, agent_id, endpoint)
+    found = read(store, agent_id, endpoint)
+    if wanted.status == "active":
+        store.fetch(HURRY, {"id": endpoint, "most": HURRIED})
+    return found
 
 
 def rotate(store: StoreConnection, agent_id: str, endpoint: str) -> tuple[Endpoint, str]:

@@ -43,13 +43,13 @@ class Delivery(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An event. `payload` is its data."""
+    """An event. `payload` is its data, as JSON text; lists leave it out."""
 
     id: str
     session_id: str
     interaction_id: str
     type: str
-    payload: Any
+    payload: str
     created_at: datetime
 
 
@@ -64,7 +64,7 @@ class _Gone(NamedTuple):
 READ = Statement(
     "read_outgoing_event",
     """
-select id::text as id, session_id, interaction_id::text as interaction_id, type, payload, created_at
+select id::text as id, session_id, interaction_id::text as interaction_id, type, payload::text as payload, created_at
 from outgoing_events where agent_id = %(agent)s and id = %(id)s::uuid
 """,
     Event,
@@ -138,7 +138,7 @@ event's id begins with the time at which it was emitted."""
 def list_(engine: Engine, agent_id: str, wanted: EventFilter, *, before: str | None, limit: int) -> list[Event]:
     """The newest events of an agent that the filter lets through, older than the event `before`."""
     row = OutgoingEventRow
-    query = select(row.id, row.session_id, row.interaction_id, row.type, row.payload, row.created_at)
+    query = select(row.id, row.session_id, row.interaction_id, row.type, row.created_at)
     query = query.where(row.agent_id == agent_id)
     if before is not None:
         query = query.where(row.id < uuid.UUID(before))
@@ -150,7 +150,7 @@ def list_(engine: Engine, agent_id: str, wanted: EventFilter, *, before: str | N
         query = query.where(exists(_deliveries(wanted)))
     with engine.connect() as connection:
         found = connection.execute(query.order_by(row.id.desc()).limit(limit)).all()
-    return [Event(str(one.id), one.session_id, str(one.interaction_id), *one[3:]) for one in found]
+    return [Event(str(one.id), one.session_id, str(one.interaction_id), one.type, "", one.created_at) for one in found]
 
 
 def _deliveries(wanted: EventFilter) -> Any:

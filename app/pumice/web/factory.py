@@ -15,6 +15,7 @@ from pumice.web.api.history import history_blueprint
 from pumice.web.api.interactions import interactions_blueprint
 from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
+from pumice.web.api.outgoing_routes import outgoing_blueprint
 from pumice.web.api.replay_routes import replay_blueprint
 from pumice.web.api.session_access import session_access_blueprint
 from pumice.web.api.sessions import sessions_blueprint
@@ -45,6 +46,7 @@ BLUEPRINTS = (
     fleet_blueprint,
     delivery_blueprint,
     canary_blueprint,
+    outgoing_blueprint,
     health_blueprint,
     openapi_blueprint,
 )

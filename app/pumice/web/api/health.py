@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sqlalchemy import Engine
 
 from pumice.errors import CannotDeliver, StoreAway, StoreAwayError
-from pumice.sessions.metrics import measure
+from pumice.sessions.metrics import Measures, measure
 from pumice.sessions.readiness import WriteCheck
 from pumice.web.api.delivery_metrics import DeliveryCollector
 from pumice.web.api.hook_metrics import hook_metrics
@@ -81,3 +81,17 @@ class _StoreCollector:
         for name, what in COUNTED.items():
             yield CounterMetricFamily(f"pumice_{name}", what, value=found.counters.get(name, 0))
         yield from hook_metrics(found.hooks)
+        yield from _outgoing(found)
+
+
+def _outgoing(found: Measures) -> Iterator[Metric]:
+    """How deliveries of outgoing events went, and how many wait."""
+    total = CounterMetricFamily("pumice_outgoing", "Attempts to deliver outgoing events", labels=["agent", "outcome"])
+    pending = GaugeMetricFamily("pumice_outgoing_pending", "Deliveries of outgoing events that wait", labels=["agent"])
+    for name, value in found.counters.items():
+        kind, _, rest = name.partition(" ")
+        if kind == "outgoing":
+            total.add_metric(rest.split(" "), value)
+    for agent_id, count in found.outgoing.items():
+        pending.add_metric([agent_id], count)
+    yield from (total, pending)

@@ -1,5 +1,6 @@
 """The parameters and keys of `/openapi.json`."""
 
+from pumice.agents.outgoing import EVENT_TYPE
 from pumice.agents.states import Kind
 from pumice.sessions.deliveries import STATUSES
 from pumice.web.api.schema import Schema, ref
@@ -74,6 +75,16 @@ PARAMETERS: dict[str, Schema] = {
     "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
     "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
+    "endpoint": _parameter("path", "endpoint", {**_TEXT, "format": "uuid"}, "The endpoint's id"),
+    "event": _parameter("path", "event", {**_TEXT, "format": "uuid"}, "The outgoing event's id"),
+    "eventType": _parameter(
+        "query", "type", {**_TEXT, "pattern": f"^{EVENT_TYPE.pattern}$"}, "Only events of this type"
+    ),
+    "toEndpoint": _parameter("query", "endpoint", {**_TEXT, "format": "uuid"}, "Only events for this endpoint"),
+    "deliveryStatus": _parameter(
+        "query", "status", {"enum": ["pending", "delivered", "failed"]}, "Only events with a delivery that is so"
+    ),
+    "since": _parameter("query", "since", {**_TEXT, "format": "date-time"}, "Only events from this time on"),
     "operation": _parameter("path", "operation", {**_TEXT, "format": "uuid"}, "The operation's id"),
     "replay": _parameter("path", "replay", {**_TEXT, "format": "uuid"}, "The replay's id"),
     "delivery": _parameter("path", "delivery", {**_TEXT, "format": "uuid"}, "The delivery's id"),
