@@ -28,7 +28,7 @@ from pumice.sessions.connections import StoreConnection
 from pumice.sessions.outgoing_steps import BATCH, EACH, FIRST, Claimed, Recorded, claim, fan_out, ready, record, release
 from pumice.settings import Settings
 
-PLACES = 64
+PLACES = 128
 """Attempts that one process makes at once."""
 IDLE = 1.0
 """Seconds between two looks while nothing is due."""

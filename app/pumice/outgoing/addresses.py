@@ -21,11 +21,12 @@ Info: TypeAlias = tuple[int, tuple[Any, ...]]
 
 UNICAST = IPv6Network("2000::/3")
 """The only part of IPv6 that is in use on the internet."""
-TRANSLATED = (
+STRANGE = (
     *(IPv6Network("2002::/16"), IPv6Network("2001::/32")),  # 6to4, Teredo
     *(IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48")),  # NAT64
+    IPv6Network("3fff::/20"),  # for documents; Python 3.11 does not know it
 )
-"""Addresses that stand for an IPv4 address which somebody else calls."""
+"""Addresses that stand for an IPv4 address which somebody else calls, or for nothing."""
 MOST_ADDRESSES = 4
 """Addresses of one host that are tried."""
 PORTS = {"http": 80, "https": 443}
@@ -81,7 +82,7 @@ def is_public(text: str) -> bool:
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped
-        if inner is not None or address not in UNICAST or any(address in one for one in TRANSLATED):
+        if inner is not None or address not in UNICAST or any(address in one for one in STRANGE):
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 

@@ -3,12 +3,15 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+PART = 4
+"""An agent gets no more while it has this part of the places that are left."""
+
 
 def share_out(ready: Sequence[tuple[str, str]], running: Mapping[str, int], free: int, *, each: int) -> dict[str, int]:
     """How many places each of these endpoints may take, of `free` ones. `ready` has endpoints with their agents.
 
-    Place after place goes to the agent that has the fewest, as long as it has fewer than are left: however many hang,
-    there is room for one more agent. Its endpoints take turns; none gets more than `each`.
+    Place after place goes to the agent that has the fewest, as long as that is less than a quarter of those left: what
+    some agents leave hanging, leaves room for others. An agent's endpoints take turns; none gets more than `each`.
     """
     waiting: dict[str, deque[str]] = {}
     for endpoint, agent in ready:
@@ -17,7 +20,7 @@ def share_out(ready: Sequence[tuple[str, str]], running: Mapping[str, int], free
     given: dict[str, int] = {}
     while waiting:
         agent = min(waiting, key=lambda one: taken[one])
-        if taken[agent] >= free:
+        if _has_enough(taken[agent], free):
             break
         endpoint = waiting[agent].popleft()
         given[endpoint] = given.get(endpoint, 0) + 1
@@ -32,4 +35,8 @@ def share_out(ready: Sequence[tuple[str, str]], running: Mapping[str, int], free
 
 def full(running: Mapping[str, int], free: int) -> list[str]:
     """Agents that get no place at the moment."""
-    return [agent for agent, count in running.items() if count >= free]
+    return [agent for agent, count in running.items() if _has_enough(count, free)]
+
+
+def _has_enough(count: int, free: int) -> bool:
+    return free <= 0 or count * PART >= free
