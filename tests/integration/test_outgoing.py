@@ -56,6 +56,20 @@ def test_a_failed_turn_emits_nothing(outgoing, sender, shop, store, elsewhere):
     assert elsewhere.got == []
 
 
+def test_a_quiet_fork_notes_what_it_would_emit(outgoing, sender, shop, store, elsewhere):
+    endpoint(store, elsewhere.url("/all"))
+    session = new_session()
+    event = shop.reply("emit order.shipped p", session)
+    elsewhere.waited("/all")
+    quiet = shop.sessions(f"/{session}/fork", "POST", json={"quiet": True}).json()["sessionId"]
+    answer = shop.chat("emit order.shipped q", quiet).json()
+    assert shop.interaction(answer["interactionId"], secret=True).json()["effects"] == [
+        {"kind": "emit", "type": "order.shipped", "data": {"order": "q", "number": 2}}
+    ]
+    delivered(outgoing, event)
+    assert [str(row["id"]) for row in outgoing.query("select id from outgoing_events")] == [event]
+
+
 def test_a_hook_emits_too_and_several_events_of_a_turn_all_come(outgoing, sender, shop, store, elsewhere):
     endpoint(store, elsewhere.url("/all"))
     placed = shop.hook("order", json={"total": 12.50, "id": "\x00"}).json()["event"]
@@ -142,3 +156,34 @@ def test_a_failed_delivery_is_tried_again_later(outgoing, sender, shop, store, e
     assert endpoints.read(store, "shop", made).failing_since is None
     for one in got:
         one.verified(secret)
+
+
+def test_a_worker_of_all_queues_sends_what_it_commits_at_once(outgoing, shop, store, elsewhere):
+    _, secret = endpoint(store, elsewhere.url("/all"))
+    for pool in ("threads", "prefork"):
+        with outgoing.worker(WORKER_QUEUES="chat,hooks,jobs,outgoing", WORKER_POOL=pool, WORKER_CONCURRENCY="2"):
+            before = len(elsewhere.got)
+            events = {shop.reply("emit order.shipped", new_session()) for _ in range(20)}
+            got = elsewhere.waited("/all", before + 20)[before:]
+            assert {one.id for one in got} == events
+            assert len(got) == 20
+            for one in got:
+                one.verified(secret)
+
+
+def test_agents_that_hang_leave_room_for_others(outgoing, sender, shop, store, elsewhere):
+    stall = Stall()
+    for number in range(60):
+        path = f"/hanging/{number}"
+        elsewhere.will(path, *[Reply(before=stall.wait)] * 20)
+        endpoint(store, elsewhere.url(path), agent="other")
+    other = outgoing.agent("other")
+    for _ in range(4):
+        other.reply("emit order.shipped", new_session())
+    wait_until(lambda: len(elsewhere.got) >= 20, 20, "many that hang")
+    endpoint(store, elsewhere.url("/quick"))
+    event = shop.reply("emit order.shipped", new_session())
+    [got] = elsewhere.waited("/quick", timeout=5)
+    assert got.id == event
+    assert len(elsewhere.got) < 60
+    stall.end()

@@ -40,6 +40,7 @@ class Buyer(Agent):
         self.state.bought.append(thing)
         self.call("shop", "order", thing)
         self.send({{"bought": thing}})
+        self.emit("thing.bought", thing)
         self.snapshot(f"with {{thing}}")
         return {{"price": 3}}
 
@@ -96,7 +97,7 @@ def buyer(postgres_server: Any, valkey_server: Any, migrated_template: str, tmp_
     file = tmp_path / f"{name}.py"
     file.write_text(CODE.format(buy="buy"))
     with database(postgres_server.url("postgres"), migrated_template) as made, OpenAIServer() as server:
-        environ = {"DATABASE_URL": postgres_server.url(made), "REDIS_URL": valkey_server.url(13)}
+        environ = {"DATABASE_URL": postgres_server.url(made), "REDIS_URL": valkey_server.url(5)}
         environ |= {"PYTHONPATH": python_path(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", **server.environment}
         with running_stack(environ, f"buyer={name}:Buyer") as stack:
             yield Buyer(stack, file, server)
@@ -125,7 +126,7 @@ def test_code_that_no_longer_has_a_tool_differs_where_it_was_used(buyer):
     with buyer.stack.worker():
         report = buyer.replayed(sessions=[session])
     first, _, last = whats(report)
-    assert {"state", "calls"} <= set(first)
+    assert {"state", "calls", "emits"} <= set(first)
     assert last == ["state"]
     assert len(buyer.server.requests) == asked
 

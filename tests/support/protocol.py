@@ -25,6 +25,10 @@ from pumice.settings import Settings
 AGENT = "agent"
 DAY = 86_400.0
 KEEP = 1_000
+TABLES = (
+    *("agents", "api_keys", "sessions", "interactions", "messages", "ticks", "workers", "keyframes", "snapshots"),
+    *("outgoing_endpoints", "outgoing_events", "outgoing_deliveries"),
+)
 _tokens = itertools.count(1)
 _points: dict[Lease, PointWriter] = {}
 
@@ -104,10 +108,7 @@ class Protocol:
 
     def empty(self) -> None:
         """Forget everything."""
-        self.query(
-            "truncate agents, api_keys, sessions, interactions, messages, ticks, workers, keyframes, snapshots, "
-            "replays, replay_sessions"
-        )
+        self.query(f"truncate {', '.join(TABLES)}")
 
     def close(self) -> None:
         """Lose the connections that hold something."""

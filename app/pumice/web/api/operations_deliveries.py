@@ -7,7 +7,7 @@ DELIVERIES: dict[str, dict[str, Operation]] = {
         "get": Operation(
             "listDeliveries",
             "List what hooks received, newest first, with what was refused, filtered, repeated or only a handshake",
-            (*MANY, "deliveryHook", "deliveryStatus", "deliveryEvent", "since"),
+            (*MANY, "receivedBy", "receivedAs", "receivedEvent", "receivedSince"),
             None,
             answer("DeliveryPage", "A page of deliveries"),
             MANAGING,

@@ -13,8 +13,8 @@ from pumice.errors import InvalidField
 from pumice.outgoing.addresses import RefusedAddressError, check_now, networks
 from pumice.sessions import outgoing_endpoints as endpoints
 from pumice.sessions import outgoing_events as events
-from pumice.web.api.sessions import authorised, page_limit
 from pumice.web.http.front import Front
+from pumice.web.http.managing import authorised, page_limit
 from pumice.web.http.request_fields import json_object
 from pumice.web.http.responses import json_response
 

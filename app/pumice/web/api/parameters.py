@@ -88,10 +88,12 @@ PARAMETERS: dict[str, Schema] = {
     "operation": _parameter("path", "operation", {**_TEXT, "format": "uuid"}, "The operation's id"),
     "replay": _parameter("path", "replay", {**_TEXT, "format": "uuid"}, "The replay's id"),
     "delivery": _parameter("path", "delivery", {**_TEXT, "format": "uuid"}, "The delivery's id"),
-    "deliveryHook": _parameter("query", "hook", _TEXT, "Only of this hook"),
-    "deliveryStatus": _parameter("query", "status", {"enum": list(STATUSES)}, "Only these"),
-    "deliveryEvent": _parameter("query", "event", _TEXT, "Only of this event type; `*` stands for any characters"),
-    "since": _parameter("query", "since", {**_TEXT, "format": "date-time"}, "Only those received since (RFC 3339)"),
+    "receivedBy": _parameter("query", "hook", _TEXT, "Only of this hook"),
+    "receivedAs": _parameter("query", "status", {"enum": list(STATUSES)}, "Only these"),
+    "receivedEvent": _parameter("query", "event", _TEXT, "Only of this event type; `*` stands for any characters"),
+    "receivedSince": _parameter(
+        "query", "since", {**_TEXT, "format": "date-time"}, "Only those received since (RFC 3339)"
+    ),
     "importAs": _parameter("query", "sessionId", ref("SessionId"), "The new session's id; the file's without it"),
     "importAsSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
     "limit": _parameter(
