@@ -27,7 +27,7 @@ DAY = 86_400.0
 KEEP = 1_000
 TABLES = (
     *("agents", "api_keys", "sessions", "interactions", "messages", "ticks", "workers", "keyframes", "snapshots"),
-    *("outgoing_endpoints", "outgoing_events", "outgoing_deliveries"),
+    *("replays", "replay_sessions", "outgoing_endpoints", "outgoing_events", "outgoing_deliveries"),
 )
 _tokens = itertools.count(1)
 _points: dict[Lease, PointWriter] = {}

@@ -49,7 +49,7 @@ class Counted(NamedTuple):
 
 
 RECORD = Statement(
-    "record_deliveries",
+    "note_deliveries",
     """
 insert into deliveries (id, agent_id, hook, status, reason, source, event, delivery_id, session_id, interaction_id,
   method, path, headers, body, size)
@@ -82,7 +82,7 @@ where d.id = r.id and (r.place > %(kept)s or (r.bytes > %(bytes)s and r.place > 
 """Deletes what is beyond the bounds."""
 
 COUNT = Statement(
-    "count_deliveries",
+    "count_hook_deliveries",
     """
 insert into hook_counts (agent_id, hook, event, status, count)
 select agent_id, hook, event, status, count from json_to_recordset(%(rows)s::json)
