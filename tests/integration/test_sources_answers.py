@@ -5,10 +5,11 @@ import time
 import uuid
 
 import pytest
+from werkzeug.datastructures import Headers
 
 from pumice.agents.requests import Request
 from pumice.agents.sources import Received
-from tests.support.senders import SENDERS, Delivering
+from tests.support.senders import SENDERS, Delivering, Keys
 
 
 @pytest.fixture
@@ -103,9 +104,17 @@ def test_nothing_returned_is_200_for_senders_that_know_nothing_else(deliver):
 
 @pytest.mark.parametrize(("hook", "variable"), [("unset", "NOBODY_SET_THIS"), ("wrong", "A_WRONG_SECRET")])
 def test_without_a_secret_that_can_be_used_nothing_is_let_in(deliver, hook, variable):
-    status, _, problem = deliver(hook, "github", {}, {"X-Signature": "x"})
+    status, headers, problem = deliver(hook, "github", {}, {"X-Signature": "x"})
     assert (status, problem["type"]) == (503, "urn:pumice:problem:secret-missing")
-    assert variable in problem["detail"]
+    assert (variable in problem["detail"], headers["retry-after"]) == (True, "60")
+
+
+@pytest.mark.parametrize("origin", ["a\x85b", "<x>", "x" * 300])
+def test_an_odd_origin_is_not_allowed_by_name(senders, origin):
+    one = Delivering(senders.url, "shared", "put", SENDERS["github"], Keys("", ""))
+    path = "/v1/agents/shared/hooks/put"
+    status, headers, _ = one.send(Request("OPTIONS", path, headers=Headers({"WebHook-Request-Origin": origin})))
+    assert (status, "webhook-allowed-origin" in headers) == (200, False)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])

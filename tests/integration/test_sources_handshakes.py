@@ -116,6 +116,11 @@ def test_asana_gets_its_secret_back(to):
     assert (status, headers["x-hook-secret"]) == (200, "b537207f20cbfa02357cf448134da559")
 
 
+@pytest.mark.parametrize("secret", ["", "x" * 600, "a\x85b", "<script>"])
+def test_what_can_be_no_secret_is_not_echoed(to, secret):
+    assert asking(to("asana"), "POST", headers={"X-Hook-Secret": secret})[0] == 401
+
+
 def test_a_secret_that_a_stranger_hands_over_makes_nothing_valid(to, senders):
     stranger = "0123456789abcdef0123456789abcdef"
     assert asking(to("asana"), "POST", headers={"X-Hook-Secret": stranger})[0] == 200

@@ -4,6 +4,7 @@ Knows neither Flask nor Postgres: the front and `pumice.testing` ask these funct
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -44,6 +45,10 @@ SELECTOR_TIMEOUT = 5.0
 ASKING = ("HEAD", "OPTIONS")
 """Methods by which senders look at an address; answered for any hook."""
 ASKS_ORIGIN = "WebHook-Request-Origin"
+ORIGIN = re.compile(r"[A-Za-z0-9.:_*-]{1,255}")
+"""A host's name, as CloudEvents' senders have it."""
+SECRET_RETRY = 60.0
+"""Seconds after which a sender may ask again whether a secret is there."""
 
 Caller: TypeAlias = Callable[[Selector, Request], Any]
 """Calls a selector and returns its value, awaited; the front's gives authors' code a limit and a place of its own."""
@@ -142,8 +147,9 @@ def _answered_for(source: Source | None, request: Request, methods: list[str]) -
     if request.method != "OPTIONS" or (source is not None and source.handshakes):
         return None
     headers = {"Allow": ", ".join([*methods, "HEAD", "OPTIONS"])}
-    if source is None and ASKS_ORIGIN in request.headers:
-        headers["WebHook-Allowed-Origin"] = request.headers[ASKS_ORIGIN]
+    origin = request.headers.get(ASKS_ORIGIN, "")
+    if source is None and ORIGIN.fullmatch(origin):
+        headers["WebHook-Allowed-Origin"] = origin
         if "WebHook-Request-Rate" in request.headers:
             headers["WebHook-Allowed-Rate"] = "*"
     return Handled("handshake", Response(None, 200, headers))
@@ -165,12 +171,14 @@ def _verify(name: str, source: Source, received: Received, secrets_of: SecretsOf
     """Raise `Unauthorized` unless the request is genuine, `SecretMissing` where that can't be told."""
     secrets = source.secrets_from(secrets_of)
     if not secrets and source.secrets:
-        raise SecretMissing(f"The hook {name} has no secret: {', '.join(source.secrets)} is missing or empty.")
+        raise SecretMissing(
+            f"The hook {name} has no secret: {', '.join(source.secrets)} is missing or empty.", retry_after=SECRET_RETRY
+        )
     try:
         refusal = source.scheme.refusal(received, secrets)
     except SecretError as error:
         message = f"The hook {name} has a wrong secret in {', '.join(source.secrets)}: {error}."
-        raise SecretMissing(message) from None
+        raise SecretMissing(message, retry_after=SECRET_RETRY) from None
     except Problem as problem:
         refusal = f"it can't be read: {problem.detail}"
     if refusal is not None:

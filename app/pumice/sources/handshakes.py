@@ -194,7 +194,7 @@ def handed_over(name: str, find: Callable[[Received], str | None]) -> Handshake:
 
     def answer(received: Received, _secrets: Sequence[str]) -> Response | None:
         secret = find(received)
-        if secret is None:
+        if secret is None or not CHALLENGE.fullmatch(secret):
             return None
         return Response(None, 200, {"X-Hook-Secret": secret} if "X-Hook-Secret" in received.request.headers else {})
 
