@@ -191,6 +191,9 @@ def test_an_endpoint_that_fails_for_five_days_is_paused(outgoing, sender, shop, 
     attempted(outgoing, event, 2)
     found = call(shop, "GET", f"/endpoints/{made['endpointId']}").json()
     assert (found["status"], found["reason"]) == ("paused", "failing")
+    changed(shop, made, status="active")
+    elsewhere.waited("/a", 3, timeout=15)  # at once, not half a minute after the second attempt
+    delivered(outgoing, event)
 
 
 def test_an_endpoint_that_asks_for_a_pause_gets_one(outgoing, sender, shop, elsewhere):

@@ -14,6 +14,15 @@ def test_the_workers_arguments_follow_the_settings():
     assert {"--pool=prefork", "--concurrency=3", "--queues=hooks,jobs", "--loglevel=debug"} <= set(arguments)
 
 
+@pytest.mark.parametrize(
+    ("taken", "read"),
+    [("chat,hooks,jobs,outgoing", "chat,hooks,jobs"), ("outgoing", "outgoing"), ("outgoing,chat", "chat")],
+)
+def test_celery_reads_nothing_for_outgoing_events(taken, read):
+    arguments = worker_arguments(Settings.from_env({**DATABASE, "WORKER_QUEUES": taken}))
+    assert f"--queues={read}" in arguments
+
+
 def test_beat_runs_our_scheduler():
     assert "pumice_workers.beat:TickScheduler" in beat_arguments(Settings.from_env(DATABASE))
 

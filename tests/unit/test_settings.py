@@ -80,14 +80,24 @@ def test_the_broker_is_redis_unless_another_is_named():
     assert made(BROKER_URL="rediss://b").broker == "rediss://b?ssl_cert_reqs=none"
 
 
-@pytest.mark.parametrize("queues", ["chat", "hooks,jobs", "chat,hooks,jobs"])
+@pytest.mark.parametrize("queues", ["chat", "hooks,jobs", "chat,hooks,jobs", "outgoing", "jobs,outgoing"])
 def test_a_workers_queues(queues):
     assert made(WORKER_QUEUES=queues).worker_queues == queues
 
 
 @pytest.mark.parametrize("queues", ["chats", "chat,", "chat;jobs", "chat, jobs"])
 def test_queues_that_are_not_there(queues):
-    assert "is not one of chat, hooks, jobs" in refused(WORKER_QUEUES=queues)["WORKER_QUEUES"]
+    assert "is not one of chat, hooks, jobs, outgoing" in refused(WORKER_QUEUES=queues)["WORKER_QUEUES"]
+
+
+@pytest.mark.parametrize("networks", ["", "127.0.0.1", "10.0.0.0/8, fd00::/8", "10.1.2.3/8"])
+def test_networks_that_outgoing_events_may_go_to(networks):
+    assert made(OUTGOING_PRIVATE=networks).outgoing_private == networks
+
+
+@pytest.mark.parametrize("networks", ["localhost", "10.0.0.0/33", "10.0.0.0-10.0.0.9"])
+def test_networks_that_are_none(networks):
+    assert "network" in refused(OUTGOING_PRIVATE=networks)["OUTGOING_PRIVATE"]
 
 
 @pytest.mark.parametrize("value", ["true", "1", "yes"])

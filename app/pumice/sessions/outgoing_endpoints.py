@@ -16,6 +16,8 @@ MOST_ENDPOINTS = 100
 """Endpoints of one agent."""
 ROTATION_HOURS = 24
 """Hours for which the secret before signs too."""
+COUNTED = 10_000
+"""Deliveries that are counted of what waits for an endpoint."""
 HURRIED = 5_000
 """Deliveries that do not wait for their time when their endpoint is resumed."""
 SWEPT = 500
@@ -63,7 +65,8 @@ LIST = Statement(
     """
 select e.id::text as id, e.url, e.events, e.thin, e.status, e.reason, e.failing_since,
   case when e.previous_until > now() then e.previous_until end as rotates_until,
-  (select count(*) from outgoing_deliveries d where d.endpoint_id = e.id and d.status = 'pending')::int as pending,
+  (select count(*) from (select from outgoing_deliveries d where d.endpoint_id = e.id and d.status = 'pending'
+    limit %(counted)s) p)::int as pending,
   e.created_at
 from outgoing_endpoints e
 where e.agent_id = %(agent)s and e.status <> 'deleted' and (%(id)s::uuid is null or e.id = %(id)s::uuid) order by e.id
@@ -166,12 +169,14 @@ def create(store: StoreConnection, agent_id: str, new: NewEndpoint) -> tuple[End
 
 def list_(store: StoreConnection, agent_id: str) -> list[Endpoint]:
     """The endpoints of an agent, oldest first."""
-    return store.fetch(LIST, {"agent": agent_id, "id": None})
+    return store.fetch(LIST, {"agent": agent_id, "id": None, "counted": COUNTED})
 
 
 def read(store: StoreConnection, agent_id: str, endpoint: str) -> Endpoint:
     """An endpoint. Raises `UnknownEndpoint`."""
-    found = store.fetch(LIST, {"agent": agent_id, "id": endpoint}) if UUID_FORM.fullmatch(endpoint) else []
+    if not UUID_FORM.fullmatch(endpoint):
+        raise UnknownEndpoint
+    found = store.fetch(LIST, {"agent": agent_id, "id": endpoint, "counted": COUNTED})
     if not found:
         raise UnknownEndpoint
     return found[0]

@@ -20,7 +20,7 @@ from pumice.web.http.responses import json_response
 
 LOOK_UP = 2.0
 """Seconds that a request waits for what a new endpoint's host resolves to."""
-LOOKING_UP = threading.BoundedSemaphore(4)
+LOOK_UPS = 4
 """Look-ups at once; beyond them a request does without: whatever is sent is checked again."""
 STATUSES = ("pending", "delivered", "failed")
 
@@ -34,6 +34,8 @@ def outgoing_blueprint(front: Front) -> Blueprint:
 
 
 def _endpoint_routes(blueprint: Blueprint, front: Front) -> None:
+    places = threading.BoundedSemaphore(LOOK_UPS)
+
     @blueprint.get("/endpoints")
     def list_endpoints(agent_id: str) -> Response:
         spec = authorised(front, agent_id)
@@ -45,7 +47,7 @@ def _endpoint_routes(blueprint: Blueprint, front: Front) -> None:
     def add(agent_id: str) -> Response:
         spec = authorised(front, agent_id)
         new = read_endpoint(json_object(request))
-        _check_address(front, new.url)
+        _check_address(front, new.url, places)
         with front.connections.borrow() as store:
             made, secret = endpoints.create(store, spec.id, new)
         location = f"/v1/agents/{spec.id}/outgoing/endpoints/{made.id}"
@@ -62,7 +64,7 @@ def _endpoint_routes(blueprint: Blueprint, front: Front) -> None:
         spec = authorised(front, agent_id)
         wanted = read_change(json_object(request))
         if wanted.url is not None:
-            _check_address(front, wanted.url)
+            _check_address(front, wanted.url, places)
         with front.connections.borrow() as store:
             return json_response(endpoint_document(endpoints.change(store, spec.id, endpoint_id, wanted)))
 
@@ -156,16 +158,16 @@ def _delivery_document(way: events.Delivery, *, whole: bool) -> dict[str, Any]:
     return document | {"tries": way.tries} if whole else document
 
 
-def _check_address(front: Front, url: str) -> None:
+def _check_address(front: Front, url: str, places: threading.BoundedSemaphore) -> None:
     """Refuse an address that may not be called. Raises `InvalidField`."""
-    if not LOOKING_UP.acquire(blocking=False):
+    if not places.acquire(blocking=False):
         return
     try:
         check_now(url, networks(front.settings.outgoing_private), timeout=LOOK_UP)
     except RefusedAddressError as error:
         raise InvalidField("url", str(error)) from None
     finally:
-        LOOKING_UP.release()
+        places.release()
 
 
 def _filter() -> events.EventFilter:

@@ -45,7 +45,7 @@ _ENDPOINT: dict[str, Schema] = {
     "reason": {**or_null({"enum": ["asked", "gone", "failing"]}), "description": "Why it is paused"},
     "failingSince": or_null(TIME),
     "rotatesUntil": {**or_null(TIME), "description": "Until when the secret before signs too"},
-    "pending": {**COUNT, "description": "Events that wait for it"},
+    "pending": {**COUNT, "description": "Events that wait for it, counted up to 10,000"},
     "createdAt": TIME,
 }
 _EVENT: dict[str, Schema] = {
