@@ -2,14 +2,19 @@
 
 import signal
 import socket
+import threading
+from functools import partial
 
 import psycopg
+import pytest
 
 from tests.support.client import new_session
 from tests.support.outgoing import ONLY_SENDING, delivered, deliveries, due_now, endpoint, killed, lives, status
 from tests.support.processes import free_port
-from tests.support.receiver import Reply, Stall, receiving
+from tests.support.receiver import Receiver, Reply, Stall, receiving
 from tests.support.waiting import wait_until
+
+MANY = 60
 
 
 def test_killed_before_it_fans_out_and_before_it_claims(outgoing, shop, store, elsewhere):
@@ -88,3 +93,30 @@ def test_a_worker_that_stops_gives_back_what_has_not_ended(outgoing, shop, store
     [row] = deliveries(outgoing, event)
     assert (row["status"], row["attempts"], row["claimed_until"]) == ("pending", 0, None)
     waiting.end()
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_nothing_is_lost_or_unsigned(outgoing, shop, store, elsewhere):
+    paths = {f"/{number}": endpoint(store, elsewhere.url(f"/{number}"))[1] for number in range(8)}
+    slowly = [Reply(before=lambda: threading.Event().wait(0.05))] * MANY * 4
+    for path in paths:
+        elsewhere.will(path, *slowly)
+    events = {shop.reply("emit order.shipped", f"many-{number % 7}") for number in range(MANY)}
+    for round_ in range(1, 5):
+        with outgoing.worker(**ONLY_SENDING) as worker:
+            wait_until(partial(_has_more_than, elsewhere, MANY * round_), 60, "some deliveries")
+            killed(worker)
+    with outgoing.worker(**ONLY_SENDING):
+        left = "select 1 from outgoing_deliveries where status <> 'delivered' union all "
+        left += "select 1 from outgoing_events where not fanned"
+        wait_until(lambda: not outgoing.query(left), 90, "the end of all deliveries")
+    for path, secret in paths.items():
+        got = elsewhere.at(path)
+        assert {one.id for one in got} == events
+        assert len(got) < MANY * 1.5
+        for one in got:
+            one.verified(secret)
+
+
+def _has_more_than(elsewhere: Receiver, count: int) -> bool:
+    return len(elsewhere.got) > count
