@@ -15,7 +15,7 @@ from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
 from tests.support.fleet_steps import Fleet, Shop
 from tests.support.outgoing import AGENTS as OUTGOING_AGENTS
-from tests.support.outgoing import NO_SENDING
+from tests.support.outgoing import NO_SENDING, ONLY_SENDING
 from tests.support.outgoing import REDIS_DATABASE as OUTGOING_DATABASE
 from tests.support.protocol import Protocol
 from tests.support.receiver import Receiver, receiving
@@ -24,7 +24,7 @@ from tests.support.senders import AGENTS as SENDERS_AGENTS
 from tests.support.senders import REDIS_DATABASE as SENDERS_DATABASE
 from tests.support.senders import environment, new_keys
 from tests.support.servers import Outage, outage_stack
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Process, Stack, running_stack
 
 SERVED = {
     "echo": "agents_chat:Echo",
@@ -124,6 +124,13 @@ def outgoing(outgoing_stack: Stack) -> Stack:
     outgoing_stack.query("delete from outgoing_events")
     outgoing_stack.query("delete from outgoing_endpoints")
     return outgoing_stack
+
+
+@pytest.fixture(scope="module")
+def sender(outgoing_stack: Stack) -> Iterator[Process]:
+    """A worker of it that only sends, for the tests of one file."""
+    with outgoing_stack.worker(**ONLY_SENDING) as process:
+        yield process
 
 
 @pytest.fixture

@@ -1,25 +1,14 @@
 """Outgoing events on a front and workers, to a system elsewhere: what a turn emitted comes, once it is committed."""
 
-from collections.abc import Iterator
 from uuid import UUID
-
-import pytest
 
 from pumice.sessions import outgoing_endpoints as endpoints
 from tests.support.client import new_session
 from tests.support.control import accept
 from tests.support.gates import Gate
-from tests.support.outgoing import ONLY_SENDING, attempted, delivered, deliveries, due_now, endpoint, status
+from tests.support.outgoing import attempted, delivered, deliveries, due_now, endpoint, status
 from tests.support.receiver import Reply, Stall
-from tests.support.stack import Process, Stack
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def sender(outgoing_stack: Stack) -> Iterator[Process]:
-    """A worker that only sends."""
-    with outgoing_stack.worker(**ONLY_SENDING) as process:
-        yield process
 
 
 def test_an_event_of_a_committed_turn_comes_once_and_signed(outgoing, sender, shop, store, elsewhere):
