@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pumice.agents.states import REASONS, Reason, Status
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.finished import FinishedInteraction
+from pumice.sessions.outgoing_events import forget_sent
 from pumice.sessions.statements import NoRow, Statement
 from pumice.sessions.tombs import bury, forget_start, has_forks
 
@@ -148,6 +149,7 @@ def _delete_some(
     options = {**key, "reason": REASONS[reason], "reason_code": reason.value}
     rows = transaction.fetch(CLOSE, options)
     forget_start(transaction, key["agent"], key["session"])
+    forget_sent(transaction, key["agent"], key["session"], most=ROWS)
     over = len(rows) < ROWS
     if has_forks(transaction, key["agent"], key["session"]):
         if over:

@@ -115,6 +115,20 @@ select count(*) as gone from gone
 )
 """Deletes all events of sessions, sent or not."""
 
+FORGET_SENT = Statement(
+    "forget_sent_events",
+    """
+with sent as (
+  select v.id from outgoing_events v where v.agent_id = %(agent)s and v.session_id = %(session)s and v.fanned
+    and not exists (select from outgoing_deliveries d where d.event_id = v.id and d.status = 'pending')
+  order by v.id limit %(most)s for update skip locked
+), gone as (delete from outgoing_events v using sent where v.id = sent.id returning v.id)
+select count(*) as gone from gone
+""",
+    _Gone,
+)
+"""Deletes events of a session that nobody waits for any more."""
+
 SWEEP = Statement(
     "sweep_outgoing_events",
     """
@@ -198,6 +212,11 @@ def resend(store: StoreConnection, agent_id: str, event: str, endpoint: str | No
 def forget_events(transaction: Transaction, agent_id: str, sessions: Sequence[str]) -> int:
     """Delete all outgoing events of sessions. Returns how many there were."""
     return transaction.fetch(FORGET, {"agent": agent_id, "sessions": list(sessions)})[0].gone
+
+
+def forget_sent(transaction: Transaction, agent_id: str, session_id: str, *, most: int) -> int:
+    """Delete events of a session that are not on their way. Returns how many; the sweep takes the others later."""
+    return transaction.fetch(FORGET_SENT, {"agent": agent_id, "session": session_id, "most": most})[0].gone
 
 
 def sweep_events(transaction: Transaction, retention: float) -> tuple[int, bool]:
