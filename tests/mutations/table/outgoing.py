@@ -88,8 +88,8 @@ ROWS = (
     Mutation(
         proves="what waits for an active endpoint is not swept",
         file="app/pumice/sessions/outgoing_events.py",
-        old="where d.event_id = v.id and d.status = 'pending')\n",
-        new="where false)\n",
+        old="e.status = 'active'\n      where d.event_id = v.id and d.status = 'pending')\n",
+        new="e.status = 'active'\n      where false)\n",
         tests=(STEPS + "test_old_events_go_unless_they_wait_for_an_active_endpoint",),
     ),
 )
