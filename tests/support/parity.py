@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import orjson
 from werkzeug.datastructures import Headers
 
 from pumice import testing
+from pumice.agents.json_text import dumps, loads
 from pumice.errors import Problem
 from tests.support.client import AgentClient
 from tests.support.stack import Stack
@@ -90,8 +90,8 @@ class Rehearsal:
             key = options.pop("headers", {}).get("Idempotency-Key")
             self.session.chat(text, idempotency_key=key, **options)
             done = next(one for one in reversed(self.session.interactions) if one.kind == "chat")
-            body = {"sessionId": self.id, "interactionId": done.id, **orjson.loads(done.result or "{}")}
-            return testing.Answer(200, Headers({"Content-Type": "application/json"}), orjson.dumps(body))
+            body = {"sessionId": self.id, "interactionId": done.id, **loads(done.result or "{}")}
+            return testing.Answer(200, Headers({"Content-Type": "application/json"}), dumps(body))
 
         return self._see(chat)
 
@@ -127,7 +127,7 @@ def exact(text: str) -> Any:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return dumps(value).decode()
 
 
 def _seen_response(response: httpx.Response) -> Seen:
