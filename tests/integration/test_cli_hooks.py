@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Commands
 from tests.support.senders import SENDERS, Delivering, Keys
 from tests.support.waiting import wait_until
 
@@ -18,19 +19,17 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def run(senders, sender_keys):
     """Runs `pumice hooks …`, with new secrets first, on the stack of all senders."""
-    environ = dict(senders.environ)
+    environ = {}
     for name, (new, old) in sender_keys.items():
         for variable in SENDERS[name].source.secrets:
             environ[variable] = f"{new.held},{old.held}"
     environ["PUMICE_URL"] = senders.url
+    commands = Commands(ROOT, **senders.environ | environ)
 
     def call(*arguments, status=0, **more):
-        command = [sys.executable, "-m", "pumice.cli", "hooks", *arguments]
-        done = subprocess.run(
-            command, env=environ | more, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        done = commands.call("hooks", *arguments, **more)
+        assert done.exit_code == status, done.output
+        return done.output
 
     return call
 

@@ -95,6 +95,7 @@ def test_a_worker_that_stops_gives_back_what_has_not_ended(outgoing, shop, store
     waiting.end()
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 def test_killed_again_and_again_nothing_is_lost_or_unsigned(outgoing, shop, store, elsewhere):
     paths = {f"/{number}": endpoint(store, elsewhere.url(f"/{number}"))[1] for number in range(8)}
