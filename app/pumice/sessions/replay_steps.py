@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from pumice.errors import Problem, StoreAwayError
+from pumice.errors import Problem, PumiceError, StoreAwayError
 from pumice.logs import get_logger
 from pumice.sessions.away import AGAIN
 from pumice.sessions.connections import StoreConnection, Transaction
@@ -129,7 +129,7 @@ class Step(NamedTuple):
     session_id: str | None
 
 
-class _GivenUp(Problem):
+class _GivenUp(PumiceError):
     """The replay of this session can't go on."""
 
 
@@ -175,7 +175,7 @@ def _step(store: StoreConnection, transaction: Transaction, lane: Lane, agents: 
 
 def _told(lane: Lane, error: Exception) -> str:
     """What a report says of an error: what Postgres or an author's value says of itself is for the log alone."""
-    if isinstance(error, Problem):
+    if isinstance(error, (_GivenUp, Problem)):
         return str(error)
     log.error("replay_failed", agent=lane.agent_id, session=lane.session_id, replay=lane.replay, exc_info=error)
     if isinstance(error, RecursionError):
