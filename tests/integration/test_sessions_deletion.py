@@ -8,9 +8,10 @@ from pumice.agents.context import Call, new_id
 from pumice.errors import StoreBusyError
 from pumice.sessions import deletion
 from pumice.sessions.deletion import delete_session
+from pumice.sessions.fan_out import fan_out_page
 from pumice.sessions.rescue import rescue
-from pumice.sessions.ticks import Tick, fan_out_page, insert_ticks
 from tests.support.protocol import AGENT, done, new
+from tests.support.ticks import insert_tick, made, tick_of
 
 
 def delete(steps, session="s", agent=AGENT):
@@ -90,10 +91,9 @@ def test_a_deleted_session_does_not_come_back_by_a_page_of_a_job(protocol, rival
     protocol.accept(new())
     claimed = protocol.claim_one()
     protocol.finish(claimed, done(claimed.work[0]))
-    tick = Tick(AGENT, "remind", protocol.query("select now() as now")[0]["now"])
-    insert_ticks(protocol.store, [tick])
+    insert_tick(protocol)
     with rival.store.transaction():
-        assert fan_out_page(rival.store, tick, skip_overlap=False) == ["s"]
+        assert fan_out_page(rival.store, tick_of(), made()) is not None
         assert delete(protocol) == []
     assert protocol.statuses() == ["queued"]
     assert pass_of_rescue(protocol) == []

@@ -8,7 +8,6 @@ from pumice.sessions.leases import announce, release
 from pumice.sessions.presence import WORKER_LOCKS, bring_back
 from pumice.sessions.rescue import ELECTION, rescue
 from pumice.sessions.suspects import PARTS, clear
-from pumice.sessions.ticks import Tick, insert_ticks
 from tests.support.protocol import AGENT, done, new
 from tests.support.waiting import wait_until
 
@@ -288,14 +287,3 @@ def test_a_worker_that_comes_back_in_time_is_trusted_again(protocol, rival, work
     rival.store.connection.execute("select pg_advisory_lock(%s, %s::bigint::int)", (WORKER_LOCKS, worker))
     passed(protocol)
     assert protocol.query("select suspected_at from workers") == [{"suspected_at": None}]
-
-
-def test_ticks_that_stand_still_are_gone_on_with(protocol):
-    tick = Tick(AGENT, "job", datetime(2025, 6, 1, tzinfo=UTC))
-    insert_ticks(protocol.store, [tick])
-    assert passed(protocol).ticks == []
-    protocol.query("update ticks set progressed_at = now() - interval '10 s'")
-    assert [(row.agent_id, row.job, row.scheduled_for) for row in passed(protocol).ticks] == [
-        (AGENT, "job", tick.scheduled_for)
-    ]
-    assert passed(protocol).ticks == []

@@ -56,18 +56,18 @@ class Ticker(Agent):
     def reply(self, messages):
         return "here"
 
-    @job("* * * * * *")
+    @job("* * * * * *", overlap="queue")
     def tick(self) -> None:
         due = self.interaction.scheduled_for
         assert due is not None
         self.state.times = [*self.state.times, due]
 
-    @job("* * * * * *", timezone="Asia/Kolkata")
+    @job("* * * * * *", timezone="Asia/Kolkata", overlap="queue")
     async def tick_async(self) -> None:
         """The same on the event loop."""
 
     @staticmethod
-    @job("* * * * * *")
+    @job("* * * * * *", overlap="queue")
     def once() -> None:
         with open(os.environ["TICKS_FILE"], "a") as file:  # noqa: PTH123 (append, as the shortest)
             file.write("once\n")

@@ -122,7 +122,7 @@ class Ticking(Agent):
     class State(Agent.State):
         ticks: list[str] = []
 
-    @job("* * * * * */2")
+    @job("* * * * * */2", overlap="queue")
     def note(self) -> None:
         self.state.ticks.append(str(self.interaction.scheduled_for))
 

@@ -27,6 +27,7 @@ DAY = 86_400.0
 KEEP = 1_000
 TABLES = (
     *("agents", "api_keys", "sessions", "interactions", "messages", "ticks", "workers", "keyframes", "snapshots"),
+    *("jobs", "job_gaps", "schedules"),
     *("replays", "replay_sessions", "outgoing_endpoints", "outgoing_events", "outgoing_deliveries"),
 )
 _tokens = itertools.count(1)

@@ -111,8 +111,6 @@ class RescueLoop:
 
     def _tell(self, findings: Findings) -> None:
         self._wakes.wake(Wake.of(*wake) for wake in findings.wakes)
-        for tick in findings.ticks:
-            self._wakes.fan_out(tick.agent_id, tick.job, tick.scheduled_for.isoformat())
         for row in findings.dead:
             self._events.publish(*_death_notice(row))
         _log(findings)
@@ -130,5 +128,5 @@ def _log(findings: Findings) -> None:
     for row in findings.dead:
         known = {"agent": row.agent_id, "session": row.session_id, "interaction": row.id}
         log.error("dead", **known, attempts=row.attempts)
-    if findings.wakes or findings.suspects or findings.ticks:
-        log.info("rescued", woken=len(findings.wakes), crashed=len(findings.suspects), ticks=len(findings.ticks))
+    if findings.wakes or findings.suspects:
+        log.info("rescued", woken=len(findings.wakes), crashed=len(findings.suspects))

@@ -6,27 +6,26 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 
 from pumice.agents.registry import load_agents
 from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
 from pumice.messaging.redis_transport import leave_unread
-from pumice.messaging.wakes import RUN_SESSIONS, Wake, WakePublisher, base_queue
+from pumice.messaging.wakes import RUN_SESSIONS, WakePublisher, base_queue
 from pumice.messaging.writers import Message
-from pumice.sessions.connections import StoreConnection, StoreConnections
-from pumice.sessions.ticks import Tick, fan_out_page, run_static
+from pumice.sessions.connections import StoreConnections
 from pumice.settings import OUTGOING, Settings
 from pumice_workers.committer import Committer
 from pumice_workers.control_listener import ControlListener
 from pumice_workers.event_loop import EventLoop
+from pumice_workers.fan_out_loop import FanOutLoop
 from pumice_workers.long_work import long_work
 from pumice_workers.outbox import Outbox
 from pumice_workers.recheck import Recheck
 from pumice_workers.releases import Releases
 from pumice_workers.rescue_loop import RescueLoop
-from pumice_workers.scheduler import Scheduler
+from pumice_workers.scheduler import JOBS, Scheduler
 from pumice_workers.services import Services
 from pumice_workers.sweep_loop import SweepLoop
 from pumice_workers.wake_runner import WakeRunner
@@ -85,10 +84,9 @@ class WorkerProcess:
         self._on_loop = {one for one, spec in self.registry.items() if spec.may_need_loop}
         self.sweep = SweepLoop(settings)
         self.long_work = long_work(self.services)
+        self.fan_out = FanOutLoop(self.services)
         self._instead = ThreadPoolExecutor(settings.worker_concurrency, thread_name_prefix="pumice-instead")
         self._places = threading.BoundedSemaphore(MOST_INSTEAD)
-        self._tick_store = StoreConnection(settings)
-        self._tick_lock = threading.Lock()
 
     def start(self) -> None:
         """Start the threads."""
@@ -99,6 +97,8 @@ class WorkerProcess:
             loop.start()
         if OUTGOING in self.settings.worker_queues.split(","):
             self.outbox.start()
+        if JOBS in self.settings.worker_queues.split(",") and not self.settings.release:
+            self.fan_out.start()
         self.watcher.start()
         self.control.start()
         log.info("worker_started", pid=os.getpid(), agents=",".join(self.registry))
@@ -135,41 +135,18 @@ class WorkerProcess:
             return ANY
         return self.runner.runs.room_on_loop(agent_id, self.settings.worker_async_limit)
 
-    def fan_out(self, tick: Tick) -> None:
-        """Fan a tick out, page by page, waking each page's sessions."""
-        spec = self.registry.get(tick.agent_id)
-        job = spec.jobs.get(tick.job) if spec else None
-        if job is None:
-            log.warning("tick_unknown", agent=tick.agent_id, job=tick.job)
-            return
-        settings = self.settings
-        with self._tick_lock:
-            if job.static:
-                session_id = run_static(
-                    self._tick_store, tick, temporary_ttl=settings.temporary_ttl, window=settings.dedupe_window
-                )
-                self.wakes.wake([Wake.of(tick.agent_id, session_id, "job")])
-                return
-            while (page := fan_out_page(self._tick_store, tick, skip_overlap=job.skip_overlap)) is not None:
-                self.wakes.wake(Wake.of(tick.agent_id, session_id, "job") for session_id in page)
-
     def _run_instead(self, messages: list[Message]) -> None:
         """Run here what the broker does not take. What finds no place is woken again by rescue."""
         for queue, task, arguments in messages:
             if not self.runner.stopping and self._places.acquire(blocking=False):
-                if task == RUN_SESSIONS:
-                    call = partial(self.run_sessions, arguments[0], queue)
-                else:
-                    call = partial(self._fan_out_named, *arguments)
+                call = partial(self.run_sessions, arguments[0], queue) if task == RUN_SESSIONS else self.fan_out.hint
                 self._instead.submit(call).add_done_callback(lambda _: self._places.release())
-
-    def _fan_out_named(self, agent_id: str, job: str, scheduled_for: str) -> None:
-        self.fan_out(Tick(agent_id, job, datetime.fromisoformat(scheduled_for)))
 
     def stop(self) -> bool:
         """Finish what runs, or hand it back when the time is over. Returns whether all was finished."""
         self.runner.stopping = True
         self.outbox.end()
+        self.fan_out.stop()
         self.rescue.quarantine.stop()
         if self.runner.scheduler is not None and (waiting := self.runner.scheduler.stop()):
             self.runner.leave_to_others(waiting)

@@ -1,8 +1,9 @@
 """The decorators `hook`, `job` and `tool`. They leave a mark on the function and hand it back as it was written."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
 from pumice.agents.requests import Request
@@ -69,10 +70,17 @@ class HookMark:
 class JobMark:
     """What `@job` was given."""
 
-    cron: str
+    cron: str | None
+    every: timedelta | float | None
+    anchor: str
     name: str | None
     timezone: str
     overlap: str
+    catch_up: str
+    catch_up_window: float | None
+    jitter: float
+    where: Mapping[str, Any] | None
+    temporary: bool
     policy: Policy
 
 
@@ -130,25 +138,45 @@ def hook(  # noqa: PLR0913 (all but the name are options)
     )
 
 
-def job(  # noqa: PLR0913
-    cron: str,
+def job(  # noqa: PLR0913 (all but the schedule are options)
+    cron: str | None = None,
     *,
+    every: timedelta | float | None = None,
+    anchor: Literal["epoch", "created"] = "epoch",
     name: str | None = None,
     timezone: str = "UTC",
-    overlap: Literal["queue", "skip"] = "queue",
+    overlap: Literal["skip", "queue", "cancel"] = "skip",
+    catch_up: Literal["one", "all", "none"] = "one",
+    catch_up_window: float | None = None,
+    jitter: float = 0,
+    where: Mapping[str, Any] | None = None,
+    temporary: bool = False,
     timeout: float = 300,
+    time_limit: float | None = None,
     retries: int = 0,
     backoff: float = 1.0,
     backoff_limit: float = 600.0,
     retry_on: tuple[type[BaseException], ...] = (Exception,),
     blocking: bool = False,
 ) -> Callable[[JobMethod], JobMethod]:
-    """Run a method when `cron` is due in `timezone` (an IANA name): once per session, or once if it is static.
+    """Run a method by the clock: once per session, or once if it is static.
 
-    overlap: "skip" skips a session whose previous run of this job is not finished. The rest is the `Policy`.
+    cron: when it is due, in `timezone`: an IANA name, or "session" for each session's own. every: or an interval, in
+    seconds, counted from the epoch or, with `anchor="created"`, from each session's creation.
+    overlap: what becomes of a run that is due while this session's previous one is not finished: "skip" it, "queue" it,
+    or "cancel" the previous one. catch_up: which due times that were missed run later, if no more than
+    `catch_up_window` seconds (the setting JOB_CATCH_UP) passed: the newest "one", "all" or "none".
+    jitter: seconds over which the sessions' runs are spread, always later than due; each session keeps its place.
+    where: a condition on the state or metadata, such as `{"state.plan": "pro"}`. temporary: run on temporary sessions
+    too. time_limit: another name of `timeout`. The rest is the `Policy`.
     """
-    policy = Policy(timeout, retries, backoff, backoff_limit, retry_on, blocking)
-    return _marker(JobMark(cron, name, timezone, overlap, policy))
+    limit = timeout if time_limit is None else time_limit
+    policy = Policy(limit, retries, backoff, backoff_limit, retry_on, blocking)
+    return _marker(
+        JobMark(
+            cron, every, anchor, name, timezone, overlap, catch_up, catch_up_window, jitter, where, temporary, policy
+        )
+    )
 
 
 def handler(

@@ -1,9 +1,7 @@
 """What turns run: an agent's methods, with how each is reached and limited."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pumice.agents.declare import Policy
 from pumice.agents.selectors import NO_SELECTOR, Selector, as_selector
@@ -48,21 +46,6 @@ class Hook(Handler):
     def selects(self) -> bool:
         """Whether it says whose its deliveries are: one without a selector makes temporary sessions on purpose."""
         return self.session.name != NO_SELECTOR
-
-
-@dataclass(frozen=True)
-class Job(Handler):
-    """A handler run by the clock."""
-
-    name: str = ""
-    cron: str = ""
-    timezone: str = "UTC"
-    skip_overlap: bool = False
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """The timezone that `cron` is read in."""
-        return ZoneInfo(self.timezone)
 
 
 def checked_policy(policy: Policy, where: str) -> Policy:

@@ -4,19 +4,16 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from croniter import CroniterBadDateError, croniter
 
 from pumice.agents.agent import Agent
 from pumice.agents.class_checks import check_class
 from pumice.agents.declare import HandlerMark, HookMark, JobMark, Policy, ToolMark, marks_of
-from pumice.agents.handlers import Handler, Hook, Job, checked_policy
+from pumice.agents.handlers import Handler, Hook, checked_policy
 from pumice.agents.hook_groups import group_hooks, moved_hook, read_hook
+from pumice.agents.job_declarations import read_job
+from pumice.agents.jobs import Job
 from pumice.agents.middleware import Middleware
-from pumice.agents.names import HOOK_NAME
 from pumice.agents.state_text import tells_all
 from pumice.errors import DeclarationError
 
@@ -105,7 +102,7 @@ def describe(cls: type[Agent]) -> AgentSpec:
                 hooks.append(read_hook(mark, base, where))
             elif isinstance(mark, JobMark):
                 _check_signature(function, static=base.static, arguments=0, where=where)
-                _add(jobs, mark.name or attribute, _job(mark, base, where), where, "job")
+                _add(jobs, mark.name or attribute, read_job(mark, base, cls.State, where), where, "job")
     can_chat = cls.reply is not Agent.reply or cls.model is not None
     if cls.model is not None:
         methods["reply"] = replace(methods["reply"], is_async=True)  # what the default reply returns is asynchronous
@@ -141,27 +138,6 @@ def _tool(mark: ToolMark, attribute: str, where: str) -> str:
     if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
         raise DeclarationError(where, f"{name!r} is no tool name: up to 64 letters, digits, '_' and '-' only")
     return name
-
-
-def _job(mark: JobMark, base: Handler, where: str) -> Job:
-    name = base.attribute if mark.name is None else mark.name
-    if not isinstance(name, str) or not HOOK_NAME.fullmatch(name.lstrip("_")):
-        raise DeclarationError(where, f"{name!r} is no job name: letters, digits, '_', '.' and '-' only")
-    if not isinstance(mark.cron, str) or not croniter.is_valid(mark.cron):
-        raise DeclarationError(where, f"{mark.cron!r} is no cron expression")
-    try:
-        croniter(mark.cron, datetime.now(UTC)).get_next(datetime)
-    except CroniterBadDateError:
-        raise DeclarationError(where, f"{mark.cron!r} is never due") from None
-    try:
-        ZoneInfo(mark.timezone)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise DeclarationError(where, f"{mark.timezone!r} is no IANA timezone") from None
-    if mark.overlap not in {"queue", "skip"}:
-        raise DeclarationError(where, f"overlap is 'queue' or 'skip', not {mark.overlap!r}")
-    policy = checked_policy(mark.policy, where)
-    skip = mark.overlap == "skip"
-    return Job(base.attribute, policy, base.static, base.is_async, name, mark.cron, mark.timezone, skip)
 
 
 def _check_signature(function: Callable[..., Any], *, static: bool, arguments: int, where: str) -> None:

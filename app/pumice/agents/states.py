@@ -38,11 +38,16 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
     OVERLAP = "overlap"
+    OVERLAP_CANCELLED = "overlap-cancelled"
     DISCARDED = "discarded"
     DELETED = "deleted"
     RESTORED = "restored"
     QUIET = "quiet"
     EXPORTED = "exported"
+    PAUSED = "paused"
+    CATCH_UP = "catch-up"
+    FOLDED = "folded"
+    REMOVED = "removed"
 
 
 REASONS = {
@@ -51,13 +56,27 @@ REASONS = {
     Reason.INTERRUPTED: "interrupted by a newer message",
     Reason.CANCELLED: "cancelled through the API",
     Reason.OVERLAP: "overlap: the previous run was not finished",
+    Reason.OVERLAP_CANCELLED: "overlap: the next run of its job was due",
     Reason.DISCARDED: "discarded by an operator",
     Reason.DELETED: "its session was deleted",
     Reason.RESTORED: "its session was restored to an earlier point",
     Reason.QUIET: "its session is quiet: jobs are recorded, not run",
+    Reason.PAUSED: "its job was paused",
+    Reason.CATCH_UP: "it was missed for longer than the job catches up",
+    Reason.FOLDED: "it was missed, and folded into a later run",
+    Reason.REMOVED: "its job is not in the code any more",
     Reason.EXPORTED: "it was queued when its session was exported; an import runs nothing",
 }
 """The reasons in words."""
+
+
+class TickKind(StrEnum):
+    """Why a tick is there."""
+
+    DUE = "due"
+    CAUGHT_UP = "caught-up"
+    MANUAL = "manual"
+    BACKFILL = "backfill"
 
 
 class FailureCode(StrEnum):

@@ -55,7 +55,7 @@ def list_(data_dir: Path, *, as_json: bool) -> None:
         {
             "agentId": spec.id,
             "name": name,
-            "cron": job.cron,
+            "cron": job.schedule.text,
             "timezone": job.timezone,
             "static": job.static,
             "next": _due_times(job, now),
@@ -85,12 +85,10 @@ def _registry(data_dir: Path) -> Any:
 
 def _due_times(job: Any, now: datetime) -> list[datetime]:
     """The job's next due times, in its own timezone."""
-    from pumice.agents.due import next_due
-
-    found = [now]
-    while len(found) <= NEXT:
-        found.append(next_due(job, found[-1]))
-    return [due.astimezone(job.zone) for due in found[1:]]
+    found: list[datetime] = []
+    while len(found) < NEXT and (due := job.schedule.next(found[-1] if found else now, job.zone)) is not None:
+        found.append(due)
+    return [due.astimezone(job.zone) for due in found]
 
 
 def _yes_or_no(value: Any) -> Any:

@@ -102,27 +102,42 @@ class Cancelled:
     waiting: str | None
 
 
-def cancel(store: StoreConnection, agent_id: str, session_id: str, *, queued: bool) -> Cancelled | None:
+def cancel(
+    store: StoreConnection,
+    agent_id: str,
+    session_id: str,
+    *,
+    queued: bool,
+    only: str | None = None,
+    reason: Reason = Reason.CANCELLED,
+) -> Cancelled | None:
     """Cancel the running turn and, if `queued`, everything that waits. The state stays as before the turn.
 
+    only: cancel the interaction of this id, if it is what runs or nothing does, and nothing else.
     Returns None when there is no such session. Raises `StoreAwayError`.
     """
-    return when_sure(lambda sure: _cancel(store, {"agent": agent_id, "session": session_id}, queued=queued, sure=sure))
+    key = {"agent": agent_id, "session": session_id}
+    return when_sure(lambda sure: _cancel(store, key, queued=queued, only=only, reason=reason, sure=sure))
 
 
-def _cancel(store: StoreConnection, key: dict[str, Any], *, queued: bool, sure: bool) -> Cancelled | None:
+def _cancel(
+    store: StoreConnection, key: dict[str, Any], *, queued: bool, only: str | None, reason: Reason, sure: bool
+) -> Cancelled | None:
     """Cancel. Raises `UnsureError`, with nothing done, when it has to be sure of what runs and is not."""
     with store.transaction() as transaction:
         found = transaction.fetch(LOCK, key)
         if not found:
             return None
-        reason = Reason.CANCELLED
         token, leased_at = found[0]
         due = [] if token is None else transaction.fetch(DUE, key)
         running = find_running(due, leased_at, sure=sure and not queued)
-        options = {"leased_at": leased_at, "running": running, "queued": queued}
-        why = {"reason": REASONS[reason], "reason_code": reason.value}
-        closed = transaction.fetch(CANCEL, key | options | why)
+        if only is not None and running is None:
+            running = only
+        closed: list[_Closed] = []
+        if only is None or running == only:
+            options = {"leased_at": leased_at, "running": running, "queued": queued}
+            why = {"reason": REASONS[reason], "reason_code": reason.value}
+            closed = transaction.fetch(CANCEL, key | options | why)
         if closed:
             transaction.fetch(FENCE, key)
         waiting = transaction.fetch(WAITING, key)

@@ -202,6 +202,10 @@ class Transaction:
         """Whether a query that was composed for its parameters returns a row."""
         return self._connection.execute(query, parameters).fetchone() is not None
 
+    def values(self, query: bytes, parameters: Parameters) -> list[Any]:
+        """The first column of a query that was composed for its parameters."""
+        return [row[0] for row in self._connection.execute(query, parameters).fetchall()]
+
 
 class StoreConnections:
     """Up to `size` connections that threads borrow and give back; a borrower waits a while when all are lent."""

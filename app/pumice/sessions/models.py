@@ -59,6 +59,7 @@ class SessionRow(Base):
     `[line, from, to]`; line 0 is this session itself, any other is the `line` of an ancestor. A session that forks
     started from and that was deleted stays, under a name of Pumice's own, until they are gone (`deleted_at`); it was
     called `former_id`.
+    `timezone` is where its local jobs run; null is UTC.
     `hook_times` has the time of the newest event of each hook that orders by that.
     Nothing here that changes with a turn is indexed (but for temporary sessions, and suspects), so that updates stay
     HOT.
@@ -73,6 +74,7 @@ class SessionRow(Base):
         Index("sessions_stale", "agent_id", "id", postgresql_where=text("stale")),
         Index("sessions_deleted", "deleted_at", postgresql_where=text("deleted_at is not null")),
         Index("sessions_former", "agent_id", "former_id", postgresql_where=text("former_id is not null")),
+        Index("sessions_timezone", "agent_id", "timezone", "id", postgresql_where=text("timezone is not null")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -108,6 +110,7 @@ class SessionRow(Base):
     quiet: Mapped[bool] = mapped_column(Boolean, server_default="false")
     deleted_at: Mapped[datetime | None] = mapped_column(Time)
     hook_times: Mapped[dict[str, float] | None] = mapped_column(JSONB(none_as_null=True))
+    timezone: Mapped[str | None] = mapped_column(Key)
     former_id: Mapped[str | None] = mapped_column(Key)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
@@ -122,6 +125,7 @@ class InteractionRow(Base):
     keyframe (see `deltas`), and the conversation is `transcript` and then its own messages from `history_start` up to
     `message_count`. A keyframe of 0 means that there was no state yet; none, that the point was pruned.
     `effects` are what a turn in a quiet session would have done.
+    A run of a job is unique by its job, its due time and its session. `schedule_key` names the schedule that made it.
     The condition on `wake_at` in its index holds always. It is there so that only rescue, which repeats it, can use
     that index: a claim planned while the queue was short would scan all of it when it is long.
     """
@@ -152,6 +156,15 @@ class InteractionRow(Base):
         Index("interactions_points", "agent_id", "session_id", "point", postgresql_where=text("point is not null")),
         Index("interactions_dead", "agent_id", "seq", postgresql_where=text("status in ('dead', 'failed')")),
         Index("interactions_deliveries", "agent_id", "name", "id", postgresql_where=text("kind = 'hook'")),
+        Index(
+            "interactions_runs",
+            "agent_id",
+            "name",
+            "scheduled_for",
+            "session_id",
+            unique=True,
+            postgresql_where=text("kind = 'job' and scheduled_for is not null"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
@@ -194,6 +207,7 @@ class InteractionRow(Base):
     transcript: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
     recording: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     effects: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    schedule_key: Mapped[str | None] = mapped_column(Text)
 
 
 class KeyframeRow(Base):
@@ -253,23 +267,6 @@ class MessageRow(Base):
     data: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     interaction_id: Mapped[uuid.UUID] = mapped_column(Uuid)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
-
-
-class TickRow(Base):
-    """One due time of one job. `cursor` is the last session id that the fan-out has reached."""
-
-    __tablename__ = "ticks"
-    __table_args__ = (Index("ticks_open", "progressed_at", postgresql_where=text("done_at is null")),)
-
-    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
-    job: Mapped[str] = mapped_column(Key, primary_key=True)
-    scheduled_for: Mapped[datetime] = mapped_column(Time, primary_key=True)
-    cursor: Mapped[str] = mapped_column(Key, server_default="")
-    sessions: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    skipped: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
-    progressed_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
-    done_at: Mapped[datetime | None] = mapped_column(Time)
 
 
 class WorkerRow(Base):

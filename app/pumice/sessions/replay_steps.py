@@ -129,7 +129,7 @@ class Step(NamedTuple):
     session_id: str | None
 
 
-class _GivenUp(PumiceError):
+class _GivenUpError(PumiceError):
     """The replay of this session can't go on."""
 
 
@@ -175,7 +175,7 @@ def _step(store: StoreConnection, transaction: Transaction, lane: Lane, agents: 
 
 def _told(lane: Lane, error: Exception) -> str:
     """What a report says of an error: what Postgres or an author's value says of itself is for the log alone."""
-    if isinstance(error, (_GivenUp, Problem)):
+    if isinstance(error, (_GivenUpError, Problem)):
         return str(error)
     log.error("replay_failed", agent=lane.agent_id, session=lane.session_id, replay=lane.replay, exc_info=error)
     if isinstance(error, RecursionError):
@@ -209,12 +209,12 @@ def _advance(
 
 
 def _check(waiting: _Waiting) -> None:
-    """Raise `_GivenUp` when what waits in a fork will not run."""
+    """Raise `_GivenUpError` when what waits in a fork will not run."""
     waits_for_code = waiting.attempts == 0 and waiting.reason is not None
     if waits_for_code and ((waiting.pause or 0) >= HOPELESS or waiting.idle > ROLLOUT):
-        raise _GivenUp(waiting.reason)
+        raise _GivenUpError(waiting.reason)
     if waiting.idle > STALLED:
-        raise _GivenUp(f"No turn of it has ended for {STALLED // 60} minutes.")
+        raise _GivenUpError(f"No turn of it has ended for {STALLED // 60} minutes.")
 
 
 def _copy(transaction: Transaction, lane: Lane) -> str | None:

@@ -6,7 +6,6 @@ session is leased (look again later), or its lease has expired (a crash). So no 
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from pumice.errors import StoreBusyError
@@ -64,14 +63,6 @@ class Blamed(NamedTuple):
     status: str
     reply_to: str | None
     attempts: int
-
-
-class OpenTick(NamedTuple):
-    """A tick whose fan-out stands still."""
-
-    agent_id: str
-    job: str
-    scheduled_for: datetime
 
 
 ELECT = Statement("elect_rescuer", "select pg_try_advisory_xact_lock(%s) as elected", _Elected)
@@ -214,25 +205,10 @@ where i.id = any(%(ids)s)
 )
 """Pushes out the time at which rescue looks at these again: the longer they have waited, the further, up to a limit."""
 
-OPEN_TICKS = Statement(
-    "take_open_ticks",
-    """
-with still as (
-  select agent_id, job, scheduled_for from ticks
-  where done_at is null and progressed_at < now() - interval '5 seconds' for update skip locked
-)
-update ticks t set progressed_at = now() from still s
-where t.agent_id = s.agent_id and t.job = s.job and t.scheduled_for = s.scheduled_for
-returning t.agent_id, t.job, t.scheduled_for
-""",
-    OpenTick,
-)
-"""Ticks whose fan-out was never started or stopped in the middle."""
-
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a pass found: sessions to wake (agent, session, kind), interactions now dead, ticks to go on with.
+    """What a pass found: sessions to wake (agent, session, kind), and interactions now dead.
 
     suspects: sessions that only a quarantine runs. full: there was more than one pass looks at.
     """
@@ -240,7 +216,6 @@ class Findings:
     wakes: list[tuple[str, str, str]]
     suspects: set[tuple[str, str]]
     dead: list[Blamed]
-    ticks: list[OpenTick]
     full: bool = False
 
 
@@ -254,9 +229,8 @@ def rescue(store: StoreConnection, *, crash_limit: int) -> Findings | None:
         if lost:
             transaction.fetch(EXPIRE, {"workers": lost})
         due = transaction.fetch(DUE, {"batch": BATCH})
-        ticks = transaction.fetch(OPEN_TICKS)
         if not due:
-            return Findings([], set(), [], ticks)
+            return Findings([], set(), [])
         dead: list[Blamed] = []
         expired = _keys(row for row in due if row.expired)
         if expired["agents"]:
@@ -274,7 +248,7 @@ def rescue(store: StoreConnection, *, crash_limit: int) -> Findings | None:
     free = [row for row in due if (row.lease_token is None and row.agent_id in served) or row.expired]
     suspects = {(row.agent_id, row.session_id) for row in free if row.expired or row.probation}
     wakes = dict.fromkeys((row.agent_id, row.session_id, row.kind) for row in free)
-    return Findings([wake for wake in wakes if wake[:2] not in suspects], suspects, dead, ticks, full=len(due) >= BATCH)
+    return Findings([wake for wake in wakes if wake[:2] not in suspects], suspects, dead, full=len(due) >= BATCH)
 
 
 def _settle_orphans(store: StoreConnection, due: list[_Due]) -> set[Any]:

@@ -1,180 +1,113 @@
-"""Ticks: one due time of one job, inserted once, fanned out page by page to one interaction per session."""
+"""Ticks: due times of jobs, each there once. Who is at one moves its `next_at` ahead of itself.
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+    inserted by a beat → fanned out page by page (`fan_out`) → its sessions woken, as their runs end (`drain`) → done
+
+A worker process takes ticks and keeps them until they are done. When it is gone, `next_at` passes and another goes on:
+all of a tick's progress stands in its row, and is written with what it says.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from pumice.agents.context import new_id
-from pumice.agents.names import static_session_id
-from pumice.agents.states import REASONS, Reason
-from pumice.sessions.accept import WAKE_GRACE, NewInteraction, accept
+from pumice.agents.states import Reason
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.statements import NoRow, Statement
 
-PAGE = 5_000
+LEASE = 5.0
+"""Seconds for which a process has a tick for itself after each step."""
+UNSERVED = 60.0
+"""Seconds after which a tick of a job that this process does not know is looked at again."""
 
 
-class _DueTime(NamedTuple):
+class Tick(NamedTuple):
+    """A due time of a job, as a process takes it.
+
+    is_inserted: all of its interactions are made. is_late: it waited for longer than its job's window before anybody
+    began. is_removed: the newest code does not have its job.
+    """
+
     agent_id: str
     job: str
     scheduled_for: datetime
+    is_inserted: bool
+    queues: bool
+    missed: int
+    zones: list[str] | None
+    kind: str
+    age: float
+    has_begun: bool
+    is_removed: bool
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What names it, as parameters of a statement."""
+        return {"agent": self.agent_id, "job": self.job, "time": self.scheduled_for}
 
 
-class _Last(NamedTuple):
-    agent_id: str
-    job: str
-    last: datetime
-
-
-class _Cursor(NamedTuple):
-    cursor: str
-
-
-class _Page(NamedTuple):
-    cursor: str | None
-    seen: int
-    woken: list[str]
-    skipped: int
-
-
-INSERT = Statement(
-    "insert_ticks",
+TAKE = Statement(
+    "take_ticks",
     """
-insert into ticks (agent_id, job, scheduled_for)
-select * from unnest(%(agents)s::text[], %(jobs)s::text[], %(times)s::timestamptz[])
-on conflict do nothing returning agent_id, job, scheduled_for
+with free as (
+  select t.agent_id, t.job, t.scheduled_for from ticks t
+  where t.done_at is null and t.next_at <= now() and t.agent_id = any(%(agents)s) and (t.inserted_at is not null
+    or not exists (select from ticks e where e.agent_id = t.agent_id and e.job = t.job
+      and e.scheduled_for < t.scheduled_for and e.done_at is null and e.inserted_at is null))
+  order by t.next_at limit %(limit)s for update of t skip locked
+), taken as (
+  update ticks t set next_at = now() + %(lease)s * interval '1 second', progressed_at = now()
+  from free f where t.agent_id = f.agent_id and t.job = f.job and t.scheduled_for = f.scheduled_for
+  returning t.*
+)
+select t.agent_id, t.job, t.scheduled_for, t.inserted_at is not null as is_inserted, t.queues, t.missed, t.zones,
+  t.kind, extract(epoch from now() - t.created_at)::float8 as age, t.cursor <> '' or t.zone <> '' as has_begun,
+  j.removed_at is not null as is_removed
+from taken t left join jobs j on j.agent_id = t.agent_id and j.name = t.job
+order by t.scheduled_for
 """,
-    _DueTime,
+    Tick,
 )
-"""Inserts due times; returns those that nobody had inserted before."""
+"""Takes open ticks of these agents that nobody is at; of a job's, the oldest before the others are fanned out."""
 
-LAST = Statement(
-    "last_ticks", "select agent_id, job, max(scheduled_for) as last from ticks group by agent_id, job", _Last
-)
-"""The newest tick of each job."""
-
-LOCK = Statement(
-    "lock_tick",
+PUT_OFF = Statement(
+    "put_off_tick",
     """
-select cursor from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
-for update skip locked
-""",
-    _Cursor,
-)
-"""Takes an open tick, if no other fan-out has it."""
-
-PAGE_OF_SESSIONS = Statement(
-    "fan_out_page",
-    """
-with page as (
-  select id, quiet from sessions
-  where agent_id = %(agent)s and id > %(cursor)s and not temporary and id not like '$%%'
-  order by id limit %(page)s
-), overlapping as (
-  select distinct i.session_id from interactions i join page p on p.id = i.session_id
-  where %(skip)s and i.agent_id = %(agent)s and i.status = 'queued' and i.kind = 'job' and i.name = %(job)s
-), made as (
-  insert into interactions (id, agent_id, session_id, kind, name, payload, dedupe_source, dedupe_key, scheduled_for,
-    wake_at, status, reason, reason_code, finished_at, effects)
-  select pumice_uuid7(), %(agent)s, p.id, 'job', %(job)s, '{}', 'job:' || %(job)s, %(stamp)s || '/' || p.id, %(time)s,
-    now() + %(grace)s * interval '1 second',
-    case when o.session_id is null and not p.quiet then 'queued' else 'skipped' end,
-    case when p.quiet then %(quiet)s when o.session_id is not null then %(reason)s end,
-    case when p.quiet then %(quiet_code)s when o.session_id is not null then %(reason_code)s end,
-    case when o.session_id is not null or p.quiet then now() end,
-    case when p.quiet then json_build_array(json_build_object('kind', 'job', 'job', %(job)s::text)) end
-  from page p left join overlapping o on o.session_id = p.id order by p.id
-  on conflict do nothing
-  returning session_id, status
-)
-select (select max(id) from page) as cursor, (select count(*) from page) as seen,
-  array(select session_id from made where status = 'queued' order by session_id) as woken,
-  (select count(*) from made where status = 'skipped') as skipped
-""",
-    _Page,
-)
-"""Makes one interaction for each session of the next page; a session that has one for this tick gets no other."""
-
-ADVANCE = Statement(
-    "advance_tick",
-    """
-update ticks set cursor = %(cursor)s, sessions = sessions + %(made)s, skipped = skipped + %(skipped)s,
-  progressed_at = now(), done_at = case when %(done)s then now() end
-where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s
+update ticks set next_at = now() + %(seconds)s * interval '1 second'
+where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
 """,
     NoRow,
 )
-"""Moves the tick's cursor past a page, in the page's transaction."""
+"""Says when a tick is looked at next, by whoever comes then."""
 
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A due time of a job."""
-
-    agent_id: str
-    job: str
-    scheduled_for: datetime
-
-    @property
-    def stamp(self) -> str:
-        """The due time as it stands in dedupe keys: ISO 8601 in UTC."""
-        return self.scheduled_for.astimezone(UTC).isoformat()
-
-
-def insert_ticks(store: StoreConnection, ticks: list[Tick]) -> list[Tick]:
-    """Insert due times. Returns those that are new. Raises `StoreAwayError`."""
-    columns = {
-        "agents": [tick.agent_id for tick in ticks],
-        "jobs": [tick.job for tick in ticks],
-        "times": [tick.scheduled_for for tick in ticks],
-    }
-    return [Tick(*row) for row in store.fetch(INSERT, columns)]
-
-
-def last_ticks(store: StoreConnection) -> dict[tuple[str, str], datetime]:
-    """The newest due time of each (agent, job). Raises `StoreAwayError`."""
-    return {(row.agent_id, row.job): row.last for row in store.fetch(LAST)}
-
-
-def fan_out_page(store: StoreConnection, tick: Tick, *, skip_overlap: bool) -> list[str] | None:
-    """Fan a tick out to its next page of sessions, in one transaction with the cursor.
-
-    Returns the sessions to wake, or None when the tick is finished or another fan-out has it.
-    Raises `StoreAwayError`.
+CLOSE = Statement(
+    "close_tick",
     """
-    key: dict[str, Any] = {"agent": tick.agent_id, "job": tick.job, "time": tick.scheduled_for}
-    with store.transaction() as transaction:
-        taken = transaction.fetch(LOCK, key)
-        if not taken:
-            return None
-        page = transaction.fetch(
-            PAGE_OF_SESSIONS,
-            {
-                **key,
-                "cursor": taken[0].cursor,
-                "page": PAGE,
-                "skip": skip_overlap,
-                "reason": REASONS[Reason.OVERLAP],
-                "reason_code": Reason.OVERLAP.value,
-                "quiet": REASONS[Reason.QUIET],
-                "quiet_code": Reason.QUIET.value,
-                "stamp": tick.stamp,
-                "grace": WAKE_GRACE,
-            },
-        )[0]
-        cursor = taken[0].cursor if page.cursor is None else page.cursor
-        progress = {"cursor": cursor, "made": len(page.woken), "skipped": page.skipped, "done": page.seen < PAGE}
-        transaction.fetch(ADVANCE, key | progress)
-    return page.woken or (None if page.seen < PAGE else [])
+with gone as (
+  update interactions set status = 'skipped', reason = %(reason)s, reason_code = %(code)s, finished_at = now()
+  where kind = 'job' and agent_id = %(agent)s and name = %(job)s and scheduled_for = %(time)s and status = 'queued'
+    and attempts = 0 and not exists (select from sessions s where s.agent_id = interactions.agent_id
+      and s.id = interactions.session_id and s.lease_token is not null)
+  returning 1
+)
+update ticks set done_at = now(), inserted_at = coalesce(inserted_at, now()), reason_code = %(code)s,
+  skipped = skipped + (select count(*) from gone)
+where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
+""",
+    NoRow,
+)
+"""Ends a tick that is not run, or not to its end, and skips those of its runs that have not begun."""
 
 
-def run_static(store: StoreConnection, tick: Tick, *, temporary_ttl: float, window: float) -> str:
-    """Accept the one interaction of a static job's tick and close the tick. Returns the session to wake."""
-    session_id = static_session_id(tick.job)
-    one = NewInteraction(
-        new_id(), tick.agent_id, session_id, "job", tick.job, "{}", dedupe=(f"job:{tick.job}", f"{tick.stamp}/static")
-    )
-    accept(store, [one], temporary_ttl=temporary_ttl, window=window)
-    key: dict[str, Any] = {"agent": tick.agent_id, "job": tick.job, "time": tick.scheduled_for}
-    store.fetch(ADVANCE, {**key, "cursor": "", "made": 1, "skipped": 0, "done": True})
-    return session_id
+def take_ticks(store: StoreConnection, agents: Sequence[str], limit: int) -> list[Tick]:
+    """Take up to `limit` open ticks of these agents. Raises `StoreAwayError`."""
+    return store.fetch(TAKE, {"agents": list(agents), "limit": limit, "lease": LEASE})
+
+
+def put_off(store: StoreConnection, tick: Tick, seconds: float) -> None:
+    """Leave a tick to whoever comes after so many seconds. Raises `StoreAwayError`."""
+    store.fetch(PUT_OFF, {**tick.key, "seconds": seconds})
+
+
+def close_tick(store: StoreConnection, tick: Tick, reason: Reason, words: str) -> None:
+    """End a tick for a reason. Raises `StoreAwayError`."""
+    store.fetch(CLOSE, {**tick.key, "reason": words, "code": reason.value})

@@ -1,12 +1,10 @@
 """The jobs of an agent under test: when each is due next, and its fan-out to the sessions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from pumice.agents.due import next_due
-from pumice.agents.handlers import Job
+from pumice.agents.jobs import Job, Overlap
 from pumice.agents.names import RESERVED_PREFIX, static_session_id
 from pumice.agents.spec import AgentSpec
-from pumice.sessions.ticks import Tick
 from pumice.testing.store import InMemoryStore, NewInteraction
 
 OVERLAP = "overlap: the previous run was not finished"
@@ -17,7 +15,7 @@ class DueJobs:
 
     def __init__(self, spec: AgentSpec, after: datetime) -> None:
         self._jobs = spec.jobs
-        self._due = {name: next_due(job, after) for name, job in spec.jobs.items()}
+        self._due = {name: _next_due(job, after) for name, job in spec.jobs.items()}
 
     @property
     def next(self) -> datetime | None:
@@ -28,13 +26,13 @@ class DueJobs:
         """The job that is due next and its due time; it is due again at its following one."""
         name = min(self._due, key=self._due.__getitem__)
         due = self._due[name]
-        self._due[name] = next_due(self._jobs[name], due)
+        self._due[name] = _next_due(self._jobs[name], due)
         return self._jobs[name], due
 
 
 def fan_out(store: InMemoryStore, job: Job, due: datetime) -> None:
     """Accept one interaction for each session that is not temporary, or a single one for a static job."""
-    stamp = Tick(store.spec.id, job.name, due).stamp
+    stamp = due.isoformat()
     if job.static:
         session = store.session(static_session_id(job.name))
         store.accept(session, _run_of(job, due, f"{stamp}/static"))
@@ -45,9 +43,14 @@ def fan_out(store: InMemoryStore, job: Job, due: datetime) -> None:
             continue
         running = any(one.session is session and one.kind == "job" and one.name == job.name for one in store.queued)
         one = store.accept(session, _run_of(job, due, f"{stamp}/{session_id}"))
-        if job.skip_overlap and running and one.status == "queued":
+        if job.overlap == Overlap.SKIP and running and one.status == "queued":
             one.status, one.reason = "skipped", OVERLAP
             store.finish(one)
+
+
+def _next_due(job: Job, after: datetime) -> datetime:
+    due = job.schedule.next(after, job.zone)
+    return datetime.max.replace(tzinfo=UTC) if due is None else due
 
 
 def _run_of(job: Job, due: datetime, key: str) -> NewInteraction:

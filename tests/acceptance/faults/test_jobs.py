@@ -79,23 +79,23 @@ def test_beat_killed_between_tick_and_fan_out(stack, ticking):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.faults)])
 def test_worker_ended_in_the_middle_of_a_fan_out(stack, wide, number):
-    """Fails when the dedupe key of PAGE_OF_SESSIONS is not unique and ADVANCE never closes the tick.
+    """Fails when a run is not unique and ADVANCE does not note how far a page came.
 
-    Then the fan-out that rescue goes on with makes a second interaction for sessions that have one.
+    Then the fan-out that another goes on with makes a second interaction for sessions that have one.
     """
 
     """The second page waits for a row of the test's. Nothing of that page is kept; another fan-out goes on there."""
     taken = (
-        "insert into interactions (id, agent_id, session_id, kind, name, payload, dedupe_source, dedupe_key)"
-        " values (gen_random_uuid(), 'wide', 'wide-05200', 'job', 'note', '{}', 'job:note', %s)"
+        "insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for)"
+        " values (gen_random_uuid(), 'wide', 'wide-05200', 'job', 'note', '{}', %s)"
     )
-    with stack.locked(taken, f"{DUE.isoformat()}/wide-05200") as unlock:
+    with stack.locked(taken, DUE) as unlock:
         stack.fetch(
-            "insert into ticks (agent_id, job, scheduled_for, progressed_at)"
+            "insert into ticks (agent_id, job, scheduled_for, next_at)"
             " values ('wide', 'note', %s, now() - interval '1 minute')",
             DUE,
         )
-        stack.wait_blocked("overlapping as (")
+        stack.wait_blocked("fan_out_page ")
         assert stack.fetch("select cursor from ticks where agent_id = 'wide'")[0].cursor == "wide-04999"
         for worker in ("worker", "worker2"):
             stack.processes.send(worker, number)

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template_string, request
 
-from pumice.agents.handlers import Hook, Job
+from pumice.agents.handlers import Hook
+from pumice.agents.jobs import Job
 from pumice.agents.spec import AgentSpec
 from pumice.dev.samples import SESSION, sample
 from pumice.web.http.front import Front
@@ -102,7 +103,7 @@ def _body(value: Any) -> str:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    return {"name": job.name, "cron": job.cron, "timezone": job.timezone, "static": job.static}
+    return {"name": job.name, "cron": job.schedule.text, "timezone": job.timezone, "static": job.static}
 
 
 def _lines(agent: dict[str, Any]) -> list[str]:
