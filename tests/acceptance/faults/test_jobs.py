@@ -1,5 +1,6 @@
 """Ticks: each reaches each session once, whoever inserts it and whoever is killed in the fan-out."""
 
+import random
 import signal
 from datetime import datetime
 
@@ -109,3 +110,45 @@ def test_worker_ended_in_the_middle_of_a_fan_out(stack, wide, number):
     state = f'{{"ticks": ["{DUE}"]}}'
     wait_until(lambda: not stack.has(undone, state), 60, "one run in every session")
     assert stack.fetch("select count(*) as count from interactions where agent_id = 'wide'")[0].count == SESSIONS
+
+
+KILLS = 20
+LARGE = 50_000
+PROGRESS = "select inserted_at, done_at, sessions, done from ticks where agent_id = 'wide'"
+
+
+@pytest.fixture
+def large(stack):
+    """Sessions enough for a tick that takes a while."""
+    stack.fetch(
+        "insert into sessions (agent_id, id) select 'wide', 'wide-' || lpad(n::text, 5, '0')"
+        f" from generate_series(0, {LARGE - 1}) n"
+    )
+    yield
+    for table in ("interactions", "sessions", "ticks"):
+        stack.fetch(f"delete from {table} where agent_id = 'wide'")
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [1])
+def test_whatever_is_killed_in_a_large_tick_each_session_runs_once(stack, large, seed):
+    """Beats and workers are killed twenty times: while interactions are made, and at each twentieth of the runs."""
+    chosen = random.Random(seed)  # noqa: S311 (any order of kills will do)
+    ran = "select count(*) as number from interactions where agent_id = 'wide' and status = 'done'"
+    stack.fetch("insert into ticks (agent_id, job, scheduled_for) values ('wide', 'note', %s)", DUE)
+    for kill in range(KILLS):
+        if kill < KILLS // 5:
+            reached = kill * LARGE // KILLS * 4
+            wait_until(lambda reached=reached: stack.fetch(PROGRESS)[0].sessions >= reached, 60, f"{reached} made")
+        else:
+            reached = (kill - KILLS // 5) * LARGE // KILLS
+            wait_until(lambda reached=reached: stack.fetch(ran)[0].number >= reached, 120, f"{reached} runs")
+        stack.processes.kill(chosen.choice(("worker", "worker2", "beat", "beat2")))
+    wait_until(lambda: stack.fetch(PROGRESS)[0].done_at, 300, "the tick's end")
+    undone = (
+        "select count(*) as number from sessions where agent_id = 'wide' and state::jsonb is distinct from %s::jsonb"
+    )
+    assert stack.fetch(undone, f'{{"ticks": ["{DUE}"]}}')[0].number == 0
+    assert stack.fetch(ran)[0].number == LARGE
+    assert stack.fetch(PROGRESS)[0].done == LARGE
