@@ -210,6 +210,18 @@ class PrunedPoint(Problem):
     status, slug = 410, "pruned-point"
 
 
+class UnknownJob(Problem):
+    """The agent has no such job."""
+
+    status, slug = 404, "unknown-job"
+
+
+class ForgottenRun(Problem):
+    """What became of that run is no longer kept."""
+
+    status, slug = 410, "forgotten-run"
+
+
 class UnknownRoute(Problem):
     """There is nothing at this address."""
 

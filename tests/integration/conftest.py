@@ -14,6 +14,7 @@ from pumice.settings import Settings
 from tests.support.client import AgentClient
 from tests.support.databases import ExternalServer, database
 from tests.support.fleet_steps import Fleet, Shop
+from tests.support.job_desk import JobDesk
 from tests.support.outgoing import AGENTS as OUTGOING_AGENTS
 from tests.support.outgoing import NO_SENDING, ONLY_SENDING
 from tests.support.outgoing import REDIS_DATABASE as OUTGOING_DATABASE
@@ -42,6 +43,7 @@ SERVED = {
     "any": "agents_openapi:Anything",
     "clinic": "agents_export:Clinic",
     "notebook": "agents_history:Notebook",
+    "reminders": "agents_reminders:Reminders",
 }
 AGENTS = ",".join(f"{name}=tests.support.{where}" for name, where in SERVED.items())
 REDIS_DATABASE = 1
@@ -198,3 +200,9 @@ def fleet(protocol: Protocol) -> Iterator[Fleet]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Have `migrate_state` call a function."""
     return lambda function: monkeypatch.setattr(Shop, "looks", staticmethod(function))
+
+
+@pytest.fixture
+def desk(protocol: Protocol) -> JobDesk:
+    """Jobs on the protocol's database."""
+    return JobDesk(protocol)

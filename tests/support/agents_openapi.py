@@ -1,6 +1,6 @@
 """An agent that takes anything and never fails, for generated requests."""
 
-from pumice import Agent, hook, query
+from pumice import Agent, hook, job, query
 
 
 class Anything(Agent):
@@ -18,3 +18,7 @@ class Anything(Agent):
     def any(self, request):
         self.state.seen += 1
         return {"bytes": len(request.body)}
+
+    @staticmethod
+    @job("0 0 29 2 *")
+    def leap() -> None: ...

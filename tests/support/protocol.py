@@ -29,6 +29,7 @@ TABLES = (
     *("agents", "api_keys", "sessions", "interactions", "messages", "ticks", "workers", "keyframes", "snapshots"),
     *("jobs", "job_gaps", "schedules"),
     *("replays", "replay_sessions", "outgoing_endpoints", "outgoing_events", "outgoing_deliveries"),
+    *("jobs", "job_gaps", "beats"),
 )
 _tokens = itertools.count(1)
 _points: dict[Lease, PointWriter] = {}

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     CATCH_UP = "catch-up"
     FOLDED = "folded"
     REMOVED = "removed"
+    CONDITION = "condition"
 
 
 REASONS = {
@@ -65,18 +66,67 @@ REASONS = {
     Reason.CATCH_UP: "it was missed for longer than the job catches up",
     Reason.FOLDED: "it was missed, and folded into a later run",
     Reason.REMOVED: "its job is not in the code any more",
+    Reason.CONDITION: "the job's `where` did not hold for the session then",
     Reason.EXPORTED: "it was queued when its session was exported; an import runs nothing",
 }
 """The reasons in words."""
 
 
+def reason_words(code: str) -> str:
+    """A stored reason in words; one of other code is told as it is stored."""
+    return REASONS[Reason(code)] if code in set(Reason) else code
+
+
 class TickKind(StrEnum):
-    """Why a tick is there."""
+    """What made a tick."""
 
     DUE = "due"
     CAUGHT_UP = "caught-up"
+    """It was due while no beat was there."""
     MANUAL = "manual"
     BACKFILL = "backfill"
+
+
+class JobOutcome(StrEnum):
+    """What happened in a session at a time at which a job may have been due."""
+
+    RAN = "ran"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    WAITING = "waiting"
+    NOT_DUE = "not-due"
+
+
+class WaitCode(StrEnum):
+    """What a run of a job waits for."""
+
+    RUNNING = "running"
+    RETRY = "retry"
+    JITTER = "jitter"
+    BEHIND = "behind"
+    BLOCKED = "blocked"
+    QUARANTINE = "quarantine"
+    SESSION = "session"
+    CODE = "code-missing"
+    UNSERVED = "unserved"
+    IN_LINE = "in-line"
+    WORKER = "worker"
+    FAN_OUT = "fan-out"
+    BEAT = "beat"
+    FUTURE = "future"
+
+
+class NotDueCode(StrEnum):
+    """Why a job has no run in a session for a time."""
+
+    NO_SESSION = "no-session"
+    TEMPORARY = "temporary"
+    MADE_LATER = "made-later"
+    TIMEZONE = "timezone"
+    NO_DUE_TIME = "no-due-time"
+    BEFORE_JOB = "before-job"
+    CODE = "code-missing"
+    UNRECORDED = "unrecorded"
 
 
 class FailureCode(StrEnum):
