@@ -51,7 +51,13 @@ def api(document):
 def known(stack):
     """A session and an interaction that exist."""
     answer = stack.agent("any").chat("hello", "s1").json()
-    return {"agent": "any", "hook": "any", "session": answer["sessionId"], "interaction": answer["interactionId"]}
+    return {
+        "agent": "any",
+        "hook": "any",
+        "job": "leap",
+        "session": answer["sessionId"],
+        "interaction": answer["interactionId"],
+    }
 
 
 def nodes(value):

@@ -13,6 +13,7 @@ from pumice.web.api.fleet_routes import fleet_blueprint
 from pumice.web.api.health import health_blueprint
 from pumice.web.api.history import history_blueprint
 from pumice.web.api.interactions import interactions_blueprint
+from pumice.web.api.job_routes import job_blueprint
 from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
 from pumice.web.api.outgoing_routes import outgoing_blueprint
@@ -46,6 +47,7 @@ BLUEPRINTS = (
     fleet_blueprint,
     delivery_blueprint,
     canary_blueprint,
+    job_blueprint,
     outgoing_blueprint,
     health_blueprint,
     openapi_blueprint,

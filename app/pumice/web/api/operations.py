@@ -5,6 +5,7 @@ from pumice.web.api.operations_deliveries import DELIVERIES
 from pumice.web.api.operations_export import EXPORT
 from pumice.web.api.operations_fleet import FLEET
 from pumice.web.api.operations_history import HISTORY, POINTING
+from pumice.web.api.operations_jobs import JOBS
 from pumice.web.api.operations_outgoing import OUTGOING
 from pumice.web.api.operations_replay import REPLAY
 from pumice.web.api.schema import Schema, ref
@@ -213,6 +214,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     **REPLAY,
     **FLEET,
     **DELIVERIES,
+    **JOBS,
     **OUTGOING,
     "/healthz": {"get": _about("getHealth", "Does this process live?", answer("Health", "It does"))},
     "/readyz": {"get": _about("getReadiness", "Can it serve?", answer("Readiness", "It can"), 503)},

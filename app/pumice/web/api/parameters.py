@@ -88,6 +88,17 @@ PARAMETERS: dict[str, Schema] = {
     "operation": _parameter("path", "operation", {**_TEXT, "format": "uuid"}, "The operation's id"),
     "replay": _parameter("path", "replay", {**_TEXT, "format": "uuid"}, "The replay's id"),
     "delivery": _parameter("path", "delivery", {**_TEXT, "format": "uuid"}, "The delivery's id"),
+    "job": _parameter("path", "job", {**_TEXT, "examples": ["remind"]}, "The job's name"),
+    "explainedSession": _parameter(
+        "query", "sessionId", ref("SessionId"), "The session; none for a static job, which runs once for all"
+    ),
+    "explainedSessionSnake": _parameter("query", "session_id", ref("SessionId"), "The same as `sessionId`"),
+    "explainedAt": {
+        **_parameter(
+            "query", "at", {**_TEXT, "format": "date-time"}, "The due time (RFC 3339), or of a run by hand its second"
+        ),
+        "required": True,
+    },
     "receivedBy": _parameter("query", "hook", _TEXT, "Only of this hook"),
     "receivedAs": _parameter("query", "status", {"enum": list(STATUSES)}, "Only these"),
     "receivedEvent": _parameter("query", "event", _TEXT, "Only of this event type; `*` stands for any characters"),

@@ -8,6 +8,7 @@ from pumice.web.api.schemas_deliveries import DELIVERY_SCHEMAS
 from pumice.web.api.schemas_export import EXPORT_SCHEMAS
 from pumice.web.api.schemas_fleet import FLEET_SCHEMAS
 from pumice.web.api.schemas_history import HISTORY_SCHEMAS
+from pumice.web.api.schemas_jobs import JOB_SCHEMAS
 from pumice.web.api.schemas_outgoing import OUTGOING_SCHEMAS
 from pumice.web.api.schemas_replay import REPLAY_SCHEMAS
 
@@ -218,6 +219,7 @@ SCHEMAS: dict[str, Schema] = {
     **REPLAY_SCHEMAS,
     **FLEET_SCHEMAS,
     **DELIVERY_SCHEMAS,
+    **JOB_SCHEMAS,
     **OUTGOING_SCHEMAS,
     "Health": object_of("The process lives", {"status": {"const": "ok"}}),
     "Readiness": object_of(

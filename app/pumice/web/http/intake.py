@@ -1,6 +1,7 @@
 """The one way in: backpressure, the agent's policy for a busy session, the group commit, and who is told."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -77,6 +78,10 @@ class Intake:
     def wake(self, wakes: Iterable[Wake]) -> None:
         """Have sessions woken."""
         self._wakes.wake(wakes)
+
+    def fan_out(self, agent_id: str, job: str, scheduled_for: datetime) -> None:
+        """Have a tick fanned out soon."""
+        self._wakes.fan_out(agent_id, job, scheduled_for.astimezone(UTC).isoformat())
 
     def tell_finished(
         self, agent_id: str, session_id: str, finished: Iterable[tuple[FinishedInteraction, str | None]]
