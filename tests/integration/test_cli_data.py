@@ -88,18 +88,20 @@ def test_agents_are_listed(commands):
 
 def test_jobs_are_listed_with_their_next_times(commands):
     nightly, remind = commands.json("jobs", "list")
+    assert not remind["paused"]
+    assert not remind["removed"]
     assert (remind["cron"], remind["timezone"], remind["static"], nightly["static"]) == (
         "0 9 * * *",
         "Europe/Berlin",
         False,
         True,
     )
-    dues = [datetime.fromisoformat(due) for due in remind["next"]]
+    dues = [datetime.fromisoformat(due) for due in remind["nextDue"]]
     assert len(dues) == 3
     assert {due.hour for due in dues} == {9}
     assert dues[2].date() - dues[0].date() == timedelta(days=2)
     line = next(line for line in commands.call("jobs", "list").output.splitlines() if "remind" in line)
-    assert re.search(r"each session +\d{4}-\d\d-\d\d 09:00:00[+]0[12]00, ", line)
+    assert re.search(r"each session +on +- +- +\d{4}-\d\d-\d\d 09:00:00[+]0[12]00, ", line)
 
 
 def test_sessions_are_listed_shown_and_read(stack, commands):

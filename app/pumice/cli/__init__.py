@@ -2,7 +2,7 @@
 
 import click
 
-from pumice.cli.agents import agents, jobs
+from pumice.cli.agents import agents
 from pumice.cli.canary import canary
 from pumice.cli.chat import chat
 from pumice.cli.check import check
@@ -13,6 +13,7 @@ from pumice.cli.failures import failures
 from pumice.cli.fleet import fleet
 from pumice.cli.health import health
 from pumice.cli.hooks import hooks
+from pumice.cli.jobs import jobs
 from pumice.cli.keys import keys
 from pumice.cli.new import new
 from pumice.cli.outgoing import outgoing

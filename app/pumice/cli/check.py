@@ -16,11 +16,22 @@ Check = Callable[[Settings], Iterator["Finding"]]
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: what it is called, whether it is well, and what is to be said of it."""
+    """One thing that was looked at: what it is called, whether it is well, and what is to be said of it.
+
+    warns: nothing is wrong, and yet somebody should look.
+    """
 
     name: str
     well: bool
     text: str
+    warns: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What stands before it."""
+        if not self.well:
+            return click.style("wrong", fg="red")
+        return click.style("warn ", fg="yellow") if self.warns else click.style("ok   ", fg="green")
 
 
 @click.command()
@@ -37,11 +48,11 @@ def check(data_dir: Path, *, as_json: bool) -> None:
     findings = list(_findings(environ_over(instance.settings)))
     well = all(finding.well for finding in findings)
     if as_json:
-        print_json({"ok": well, "checks": [{"name": f.name, "ok": f.well, "message": f.text} for f in findings]})
+        checks = [{"name": f.name, "ok": f.well, "warning": f.warns, "message": f.text} for f in findings]
+        print_json({"ok": well, "checks": checks})
     else:
         for finding in findings:
-            mark = click.style("ok   ", fg="green") if finding.well else click.style("wrong", fg="red")
-            click.echo(f"{mark} {finding.name}: {clean(finding.text)}")
+            click.echo(f"{finding.mark} {finding.name}: {clean(finding.text)}")
     sys.exit(0 if well else 1)
 
 
@@ -57,10 +68,10 @@ def _findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("settings", True, f"all {len(Settings.model_fields)} are valid")
     wrong = {variable for variable, _ in problems}
     for name, look in _CHECKS.items():
-        agents = [] if name in wrong else list(_guarded(name, look, settings))
-        yield from agents
-        if name == "AGENTS" and not all(finding.well for finding in agents):
-            wrong.add("secrets")
+        found = [] if name in wrong else list(_guarded(name, look, settings))
+        yield from found
+        if name in wrong or not all(finding.well for finding in found):
+            wrong.update(_NEEDING.get(name, ()))
 
 
 def _guarded(name: str, look: Check, settings: Settings) -> Iterator[Finding]:
@@ -132,6 +143,23 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         yield Finding("DATABASE_POOLED", False, problem)
 
 
+def _jobs(settings: Settings) -> Iterator[Finding]:
+    from pumice.agents.registry import load_agents
+    from pumice.sessions.connections import StoreConnection
+    from pumice.sessions.job_rows import gone_jobs
+
+    store = StoreConnection(settings.model_copy(update={"database_pooled": True}))  # any pooler takes that
+    try:
+        for spec in load_agents(settings.agents).values():
+            for name, queued in gone_jobs(store, spec.id, list(spec.jobs)):
+                text = (
+                    f"is not in the code any more: it was removed or renamed; {queued} of its interactions are queued"
+                )
+                yield Finding(f"{spec.id}/{name}", True, text, warns=True)
+    finally:
+        store.close()
+
+
 def _redis(settings: Settings) -> Iterator[Finding]:
     import redis
 
@@ -159,6 +187,9 @@ _CHECKS: dict[str, Check] = {
     "secrets": _secrets,
     "MIDDLEWARE": _middleware,
     "DATABASE_URL": _postgres,
+    "jobs": _jobs,
     "REDIS_URL": _redis,
     "BROKER_URL": _broker,
 }
+_NEEDING = {"AGENTS": ("secrets", "jobs"), "DATABASE_URL": ("jobs",)}
+"""What can't be looked at where one of these is wrong."""

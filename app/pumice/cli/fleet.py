@@ -1,7 +1,6 @@
 """`pumice fleet`: something done to all sessions for which a condition holds, by the workers."""
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +12,8 @@ from pumice.cli.failing import Failed
 from pumice.cli.history import open_store
 from pumice.cli.instance import instance_option, settings_of
 from pumice.cli.output import ROWS, clean, json_option, print_json, print_table
+from pumice.cli.progress import Reached, show_progress
 
-INTERVAL = 0.2
 SHOWN = 20
 FAILED = 1
 
@@ -168,19 +167,14 @@ def follow_operation(agent: str, operation: str, data_dir: Path, *, as_json: boo
     from pumice.sessions.operations import read
 
     with open_store(data_dir) as store:
-        found = read(store, agent, operation)
-        with click.progressbar(length=found["matched"], label=found["action"], file=sys.stderr) as bar:
-            shown = 0
-            while True:
-                seen = found["done"] + found["skipped"] + found["failed"]
-                bar.update(seen - shown)
-                shown = seen
-                if found["status"] != "running":
-                    break
-                time.sleep(INTERVAL)
-                found = read(store, agent, operation)
+        found = show_progress(lambda: read(store, agent, operation), _reached)
     _print(found, as_json=as_json)
     return found
+
+
+def _reached(operation: dict[str, Any]) -> Reached:
+    seen = operation["done"] + operation["skipped"] + operation["failed"]
+    return Reached(operation["action"], seen, operation["matched"], operation["status"] != "running")
 
 
 def _end(found: dict[str, Any]) -> None:
