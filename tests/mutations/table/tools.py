@@ -7,9 +7,9 @@ CLI = "app/pumice/cli"
 COMMANDS = (
     Mutation(
         proves="commands do what they were told",
-        file=f"{CLI}/agents.py",
-        old="next_due(job, found[-1])",
-        new="next_due(job, now)",
+        file="app/pumice/sessions/job_documents.py",
+        old="following = coming_times(job, zones, now, NEXT)",
+        new="following = coming_times(job, zones, now, 1) * NEXT",
         tests=("tests/integration/test_cli_data.py::test_jobs_are_listed_with_their_next_times",),
     ),
     Mutation(
