@@ -112,7 +112,7 @@ def watched(processes: dict[str, int], broker: str, client: AgentClient) -> Iter
                 family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
                 size = sum(one.memory_info().rss for one in family) / 1e6
                 peaks.memory[name] = max(peaks.memory.get(name, 0.0), size)
-            peaks.queued = max(peaks.queued, int(queue.llen("jobs")))  # type: ignore[arg-type]
+            peaks.queued = max(peaks.queued, int(queue.llen("jobs")))
 
     def talk() -> None:
         while not over.wait(0.02):

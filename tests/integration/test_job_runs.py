@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pumice.errors import Conflict, InvalidField, UnknownJob, UnknownSession
+from pumice.sessions.fan_out import fan_out_page
 from pumice.sessions.job_runs import backfill, database_time, run_everywhere, run_in_session
-from pumice.sessions.ticks import Tick, fan_out_page
+from pumice.sessions.ticks import take_ticks
 from tests.support.protocol import AGENT
 
 NEW_YEAR = datetime(2025, 1, 1, 9, tzinfo=UTC)
@@ -107,7 +108,8 @@ def test_a_backfill_of_local_times_has_those_of_all_zones(desk):
 def test_its_ticks_are_fanned_out_like_others(desk):
     desk.session()
     fill(desk, NEW_YEAR, NEW_YEAR)
-    fan_out_page(desk.store, Tick(AGENT, "remind", NEW_YEAR), skip_overlap=True)
+    [tick] = take_ticks(desk.store, [AGENT], 10)
+    fan_out_page(desk.store, tick, desk.jobs["remind"])
     [row] = desk.protocol.interactions("s")
     assert (row["scheduled_for"], row["status"]) == (NEW_YEAR, "queued")
 

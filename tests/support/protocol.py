@@ -27,9 +27,8 @@ DAY = 86_400.0
 KEEP = 1_000
 TABLES = (
     *("agents", "api_keys", "sessions", "interactions", "messages", "ticks", "workers", "keyframes", "snapshots"),
-    *("jobs", "job_gaps", "schedules"),
+    *("jobs", "job_gaps", "beats", "schedules"),
     *("replays", "replay_sessions", "outgoing_endpoints", "outgoing_events", "outgoing_deliveries"),
-    *("jobs", "job_gaps", "beats"),
 )
 _tokens = itertools.count(1)
 _points: dict[Lease, PointWriter] = {}

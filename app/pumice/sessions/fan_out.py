@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pumice.agents.jobs import Job, Overlap
 from pumice.agents.names import static_session_id
 from pumice.agents.schedules import Every, is_due
-from pumice.agents.states import REASONS, Reason
+from pumice.agents.states import REASONS, Reason, TickKind
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.job_conditions import PageCondition
 from pumice.sessions.job_memory import session_zones
@@ -186,6 +186,8 @@ def _zones(store: StoreConnection, tick: Tick, job: Job) -> list[str]:
     if tick.zones is not None:
         return sorted(tick.zones)
     zones = [NO_ZONE, *session_zones(store, tick.agent_id)]
+    if tick.kind == TickKind.MANUAL:
+        return sorted(zones)
     return sorted(zone for zone in zones if is_due(job.schedule, tick.scheduled_for, ZoneInfo(zone or "UTC")))
 
 
@@ -239,7 +241,8 @@ class _PageMaker:
 
 def _parameters(tick: Tick, job: Job) -> dict[str, Any]:
     """A page's parameters, but for where it begins."""
-    every = job.schedule.seconds if job.by_creation and isinstance(job.schedule, Every) else None
+    spreads = job.by_creation and tick.kind != TickKind.MANUAL
+    every = job.schedule.seconds if spreads and isinstance(job.schedule, Every) else None
     return tick.key | {
         "time": tick.scheduled_for.astimezone(UTC),
         "session": static_session_id(job.name),

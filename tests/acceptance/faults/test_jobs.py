@@ -3,6 +3,7 @@
 import random
 import signal
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -139,11 +140,11 @@ def test_whatever_is_killed_in_a_large_tick_each_session_runs_once(stack, large,
     stack.fetch("insert into ticks (agent_id, job, scheduled_for) values ('wide', 'note', %s)", DUE)
     for kill in range(KILLS):
         if kill < KILLS // 5:
-            reached = kill * LARGE // KILLS * 4
-            wait_until(lambda reached=reached: stack.fetch(PROGRESS)[0].sessions >= reached, 60, f"{reached} made")
+            made = kill * LARGE // KILLS * 4
+            wait_until(partial(lambda least: stack.fetch(PROGRESS)[0].sessions >= least, made), 60, f"{made} made")
         else:
-            reached = (kill - KILLS // 5) * LARGE // KILLS
-            wait_until(lambda reached=reached: stack.fetch(ran)[0].number >= reached, 120, f"{reached} runs")
+            runs = (kill - KILLS // 5) * LARGE // KILLS
+            wait_until(partial(lambda least: stack.fetch(ran)[0].number >= least, runs), 120, f"{runs} runs")
         stack.processes.kill(chosen.choice(("worker", "worker2", "beat", "beat2")))
     wait_until(lambda: stack.fetch(PROGRESS)[0].done_at, 300, "the tick's end")
     undone = (
