@@ -33,6 +33,10 @@ class DeclarationError(PumiceError):
         super().__init__(f"{where}: {what}")
 
 
+class ScheduleError(PumiceError, ValueError):
+    """A cron expression or an interval can't be read."""
+
+
 class StoreAwayError(PumiceError):
     """Postgres can't be reached."""
 

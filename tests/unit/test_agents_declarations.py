@@ -198,10 +198,10 @@ def test_a_spec_says_what_was_declared():
     update, remind = spec.hooks["update"], spec.jobs["remind"]
     assert (update.methods, update.accepts, update.is_async, update.policy.timeout) == (("POST",), True, True, 5)
     assert update.session.name == "body('a.b')"
-    assert (remind.cron, str(remind.zone), remind.skip_overlap, remind.policy.blocking) == (
+    assert (remind.schedule.text, str(remind.zone), remind.overlap, remind.policy.blocking) == (
         "0 9 * * *",
         "America/New_York",
-        True,
+        "skip",
         True,
     )
     assert spec.methods["later"].policy.timeout == 7

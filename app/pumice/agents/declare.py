@@ -16,6 +16,8 @@ HookMethod = TypeVar("HookMethod", bound=Callable[[Any, Request], Any] | Callabl
 JobMethod = TypeVar("JobMethod", bound=Callable[[Any], Any] | Callable[[], Any])
 """A method that takes nothing, or a static one."""
 MARKS = "__pumice_marks__"
+JOB_TIMEOUT = 300.0
+"""Seconds that a job's turn may take unless it says otherwise."""
 
 
 class Retry(Exception):  # noqa: N818 (an instruction, not a fault)
@@ -68,7 +70,7 @@ class HookMark:
 
 @dataclass(frozen=True, slots=True)
 class JobMark:
-    """What `@job` was given."""
+    """What `@job` was given. has_two_limits: both a `timeout` and its other name, `time_limit`."""
 
     cron: str | None
     every: timedelta | float | None
@@ -82,6 +84,7 @@ class JobMark:
     where: Mapping[str, Any] | None
     temporary: bool
     policy: Policy
+    has_two_limits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def job(  # noqa: PLR0913 (all but the schedule are options)
     jitter: float = 0,
     where: Mapping[str, Any] | None = None,
     temporary: bool = False,
-    timeout: float = 300,
+    timeout: float | None = None,
     time_limit: float | None = None,
     retries: int = 0,
     backoff: float = 1.0,
@@ -168,13 +171,25 @@ def job(  # noqa: PLR0913 (all but the schedule are options)
     `catch_up_window` seconds (the setting JOB_CATCH_UP) passed: the newest "one", "all" or "none".
     jitter: seconds over which the sessions' runs are spread, always later than due; each session keeps its place.
     where: a condition on the state or metadata, such as `{"state.plan": "pro"}`. temporary: run on temporary sessions
-    too. time_limit: another name of `timeout`. The rest is the `Policy`.
+    too. time_limit: another name of `timeout`, which is 300 seconds unless given. The rest is the `Policy`.
     """
-    limit = timeout if time_limit is None else time_limit
+    limit = next((one for one in (timeout, time_limit) if one is not None), JOB_TIMEOUT)
     policy = Policy(limit, retries, backoff, backoff_limit, retry_on, blocking)
     return _marker(
         JobMark(
-            cron, every, anchor, name, timezone, overlap, catch_up, catch_up_window, jitter, where, temporary, policy
+            cron=cron,
+            every=every,
+            anchor=anchor,
+            name=name,
+            timezone=timezone,
+            overlap=overlap,
+            catch_up=catch_up,
+            catch_up_window=catch_up_window,
+            jitter=jitter,
+            where=where,
+            temporary=temporary,
+            policy=policy,
+            has_two_limits=timeout is not None and time_limit is not None,
         )
     )
 

@@ -1,12 +1,14 @@
 """A job: a handler run by the clock, as it was declared."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import md5
 from zoneinfo import ZoneInfo
 
 from pumice.agents.conditions import Condition
 from pumice.agents.handlers import Handler
-from pumice.agents.schedules import Cron, Schedule
+from pumice.agents.schedules import Cron, Every, Schedule, next_dues
 
 SESSION_ZONE = "session"
 """The timezone of a job that runs at each session's own local time."""
@@ -26,6 +28,13 @@ class CatchUp(StrEnum):
     ONE = "one"
     ALL = "all"
     NONE = "none"
+
+
+class Anchor(StrEnum):
+    """From when the intervals of `every=` are counted."""
+
+    EPOCH = "epoch"
+    CREATED = "created"
 
 
 @dataclass(frozen=True)
@@ -63,3 +72,24 @@ class Job(Handler):
     def declaration(self) -> str:
         """What says that a job is still scheduled as it was: its schedule, its timezone and its anchor."""
         return " ".join([self.schedule.text, self.timezone, *(["from creation"] if self.by_creation else [])])
+
+    def begun(self, created_at: datetime) -> Schedule:
+        """The schedule of a session that was created then: its own, if its intervals begin with its creation."""
+        if self.by_creation and isinstance(self.schedule, Every):
+            return replace(self.schedule, anchor=created_at.replace(microsecond=0))
+        return self.schedule
+
+    def delay(self, session_id: str) -> timedelta:
+        """How much later than due a session's runs come, for the jitter: always the same for a session."""
+        digest = md5(f"{self.name}/{session_id}".encode(), usedforsecurity=False).hexdigest()
+        return timedelta(seconds=self.jitter * (int(digest[:8], 16) / 2**32))
+
+
+def next_times(job: Job, now: datetime, count: int = 3) -> list[datetime]:
+    """The job's next due times after `now`, in its timezone, oldest first; fewer where it is not due any more.
+
+    Of a job at each session's own local time, those of a session in UTC. Empty for one that is anchored to creations.
+    """
+    if job.by_creation:
+        return []
+    return [due.astimezone(job.zone) for due in next_dues(job.schedule, now, count, job.zone)]
