@@ -90,6 +90,14 @@ class Shop(Agent):
         self.send({"orders": self.state.orders})
         return len(self.state.orders)
 
+    @job(every=timedelta(hours=6), anchor="created", overlap="cancel", where={"state.status": "open"}, jitter=60)
+    async def restock(self) -> list[str]:
+        return list(self.state.orders)
+
+    @job("0 8 * * *", timezone="session", catch_up="all", catch_up_window=86_400, temporary=True, time_limit=20)
+    def greet(self) -> str:
+        return self.state.status
+
     @job("0 0 * * *")
     @staticmethod
     def nightly() -> None: ...
@@ -143,6 +151,8 @@ async def declared_functions_keep_their_types(shop: Shop, request: Request) -> N
     assert_type(await shop.cancel(request), Response)
     assert_type(Shop.ping(request), str)
     assert_type(shop.remind(), int)
+    assert_type(await shop.restock(), list[str])
+    assert_type(shop.greet(), str)
     Shop.nightly()
     assert_type(shop.price("tea"), float)
     assert_type(await shop.stock("tea", shelf=2), int)

@@ -1,8 +1,9 @@
 """`AgentSession`: what a test does with one session, as its clients, its senders of webhooks and the clock would."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pumice.agents.agent import check_callable
 from pumice.agents.chats import CHAT_SOURCE, chat_payload
@@ -17,7 +18,7 @@ from pumice.agents.state_text import read_state
 from pumice.errors import Unauthorized
 from pumice.testing.interactions import Planned, RecordedInteraction, StoredSession
 from pumice.testing.limits import off_loop
-from pumice.testing.progress import AT_ONCE, REPLY_TIMEOUT, Progress
+from pumice.testing.progress import AT_ONCE, REPLY_TIMEOUT, Progress, moved_time
 from pumice.testing.requests import (
     Answer,
     accepted_answer,
@@ -73,6 +74,15 @@ class AgentSession:
     def metadata(self) -> dict[str, Any]:
         """The session's metadata: of one that was exported, else empty."""
         return self._stored.metadata
+
+    @property
+    def timezone(self) -> str | None:
+        """The session's timezone, an IANA name: where jobs at each session's own time run; None is UTC."""
+        return self._stored.timezone
+
+    @timezone.setter
+    def timezone(self, timezone: str | None) -> None:
+        self._stored.timezone = None if timezone is None else ZoneInfo(timezone).key
 
     @property
     def sent(self) -> list[Any]:
@@ -239,11 +249,11 @@ class AgentSession:
         """Move the clock by seconds or a timedelta, or to a time, and run what is due on the way.
 
         That is what was called and scheduled, in all sessions of the agent, what waits for another attempt and, with
-        `jobs`, the agent's jobs in all sessions that are not temporary. Each runs when it is due.
+        `jobs`, the agent's jobs, in the sessions that each is for. Each runs when it is due.
         Returns what was finished, in order. Raises what the first that failed raised, after all have run, and
         `ValueError` for a time that is past or has no timezone.
         """
-        finished = self._progress.advance(_target(self._store.now, by, to), jobs=jobs)
+        finished = self._progress.advance(moved_time(self._store.now, by, to), jobs=jobs)
         _raise_first(finished)
         return finished
 
@@ -272,18 +282,6 @@ class AgentSession:
     def _waiting_calls(self) -> list[RecordedInteraction]:
         calls = (one for one in self._store.queued if one.made_by is not None)
         return [one for one in calls if self._stored in {one.session, one.made_by}]
-
-
-def _target(now: datetime, by: timedelta | float | None, to: datetime | None) -> datetime:
-    if (by is None) == (to is None):
-        raise ValueError("advance: give seconds or a timedelta, or to=…")
-    if to is not None and to.tzinfo is None:
-        raise ValueError(f"advance: {to!r} has no timezone")
-    step = by if isinstance(by, timedelta) else timedelta(seconds=by or 0)
-    target = now + step if to is None else to.astimezone(UTC)
-    if target < now:
-        raise ValueError(f"advance: the clock says {now.isoformat()} and can't go back to {target.isoformat()}")
-    return target
 
 
 def _raise_first(finished: Iterable[RecordedInteraction]) -> None:

@@ -59,7 +59,7 @@ class Backend:
             if stored.exists:
                 raise ValueError(f"the session {stored.id!r} has a state already")
             stored.state = _state_text(self._spec, state)
-        stored.exists = True
+        self._store.begin(stored)
         return AgentSession(self._store, self._progress, stored)
 
     def load(self, file: SessionFile) -> AgentSession:

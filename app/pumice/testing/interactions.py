@@ -27,7 +27,8 @@ class StoredSession:
     emitted: the events for other systems of all turns that were saved, each with its type and data.
     sent, deltas, usage: what clients saw: all data sent, what the last turn streamed, what its model used.
     attempts: how many the interaction that ran last has had.
-    metadata: of a session that was exported.
+    metadata: of a session that was exported. created_at: when its jobs' intervals begin. timezone: in which its jobs at
+    each session's own time run; UTC if it has none.
     """
 
     id: str
@@ -42,6 +43,8 @@ class StoredSession:
     attempts: int = 0
     usage: dict[str, Any] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime = LONG_AGO
+    timezone: str | None = None
     hook_times: dict[str, float] = field(default_factory=dict)
 
 

@@ -1,7 +1,7 @@
 """What runs next and when: a test's clock stands still until a client waits or the test moves it."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pumice.testing.interactions import RecordedInteraction
 from pumice.testing.jobs import DueJobs, fan_out
@@ -56,7 +56,7 @@ class Progress:
 
         Returns what was finished, in order.
         """
-        ticking = DueJobs(self._store.spec, self._store.now) if jobs else None
+        ticking = DueJobs(self._store) if jobs else None
         finished = []
         for _ in self._guarded():
             first = min((one.due[0] for one in self._store.queued), default=None)
@@ -92,3 +92,16 @@ class Progress:
                 raise RuntimeError(
                     f"more than {MOST_AT_ONCE} turns at {at}: does {name!r} schedule itself without delay?"
                 )
+
+
+def moved_time(now: datetime, by: timedelta | float | None, to: datetime | None) -> datetime:
+    """The time to which `advance` moves the clock. Raises `ValueError` for one that is past or has no timezone."""
+    if (by is None) == (to is None):
+        raise ValueError("advance: give seconds or a timedelta, or to=…")
+    if to is not None and to.tzinfo is None:
+        raise ValueError(f"advance: {to!r} has no timezone")
+    step = by if isinstance(by, timedelta) else timedelta(seconds=by or 0)
+    target = now + step if to is None else to.astimezone(UTC)
+    if target < now:
+        raise ValueError(f"advance: the clock says {now.isoformat()} and can't go back to {target.isoformat()}")
+    return target

@@ -64,7 +64,7 @@ def fill(store: InMemoryStore, file: SessionFile) -> StoredSession:
     """Put a session into a test's store as it stands at the end of its file, with the interactions that it had."""
     header = file.header
     session = store.session(header.session_id)
-    session.exists, session.temporary = True, header.temporary
+    session.exists, session.temporary, session.created_at = True, header.temporary, header.created_at
     session.metadata = file.metadata
     seat(session, header.point, file.said(header.point))
     for line in file.interactions:

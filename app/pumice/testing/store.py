@@ -54,6 +54,11 @@ class InMemoryStore:
         """The session of this id; a new one if there is none."""
         return self.sessions.setdefault(session_id, StoredSession(session_id))
 
+    def begin(self, session: StoredSession) -> None:
+        """Note that a session is there from now on, unless it was before."""
+        if not session.exists:
+            session.exists, session.created_at = True, self.now
+
     def name(self, session: StoredSession, session_id: str) -> StoredSession:
         """Give a temporary session the id that a selector chose for it. Returns the session that has it now."""
         known = self.sessions.get(session_id)
@@ -88,7 +93,7 @@ class InMemoryStore:
             scheduled_for=new.scheduled_for,
             made_by=new.made_by,
         )
-        session.exists = True
+        self.begin(session)
         self.interactions.append(one)
         self.queued.append(one)
         if key:
