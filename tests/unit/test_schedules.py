@@ -110,7 +110,19 @@ def test_an_hourly_schedule_goes_on_through_changes_of_the_clocks():
         assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(hours=1)}
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("change", CHANGES, ids=" ".join)
+@pytest.mark.parametrize("cron", ["*/30 * * * *", "15,45 0-5 * * *", "*/20 0,2,23 * * *", "0 0 * * *"])
+def test_around_every_change_next_and_latest_are_those_of_a_walk_along_the_clock(cron, change):
+    zone, day = ZoneInfo(change[0]), utc(change[1])
+    start, end = day - 2 * DAY, day + 2 * DAY
+    expected = walked(cron, zone, start, end)
+    assert list(due_between(Cron(cron), start - SECOND, end - SECOND, zone)) == expected
+    for minutes in range(0, 3 * 24 * 60, 10):
+        at = start + DAY + timedelta(minutes=minutes, seconds=1)
+        assert Cron(cron).latest(at, zone) == max(one for one in expected if one <= at)
+
+
+@settings(max_examples=60, deadline=None)
 @given(cron=st.one_of(EVERY_DAY, CRONS), change=st.sampled_from(CHANGES))
 def test_due_times_around_a_change_are_those_of_a_walk_along_the_clock(cron, change):
     zone, day = ZoneInfo(change[0]), utc(change[1])

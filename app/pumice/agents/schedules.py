@@ -64,12 +64,18 @@ class Cron:
         object.__setattr__(self, "_read", read_cron(self.text))
 
     def next(self, after: datetime, zone: tzinfo = UTC) -> datetime | None:
-        """The first due time after `after`, in UTC, read in `zone`; None when it is not due within 50 years."""
+        """The first due time after `after`, in UTC, read in `zone`; None when it is not due within 50 years.
+
+        Raises `ScheduleError`, rather than stand still, for a zone whose clocks are changed in a way not known today.
+        """
         try:
             due = (self._next_on_clock if self._read.follows_clock else self._next_once)(after.astimezone(zone))
         except OverflowError:
             return None
-        return None if due is None else due.replace(tzinfo=UTC)
+        found = None if due is None else due.replace(tzinfo=UTC)
+        if found is not None and found <= after:
+            raise ScheduleError(f"{self.text!r} does not go on after {after.isoformat()} in {zone}")
+        return found
 
     def latest(self, until: datetime, zone: tzinfo = UTC) -> datetime | None:
         """The newest due time at or before `until`, in UTC, read in `zone`; None when it was not within 50 years."""
