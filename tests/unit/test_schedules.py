@@ -120,6 +120,8 @@ def test_around_every_change_next_and_latest_are_those_of_a_walk_along_the_clock
     for minutes in range(0, 3 * 24 * 60, 10):
         at = start + DAY + timedelta(minutes=minutes, seconds=1)
         assert Cron(cron).latest(at, zone) == max(one for one in expected if one <= at)
+        later = [one for one in expected if one > at]
+        assert not later or Cron(cron).next(at, zone) == later[0]
 
 
 @settings(max_examples=60, deadline=None)

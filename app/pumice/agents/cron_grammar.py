@@ -192,11 +192,10 @@ def _range(kind: CronField, item: str, found: re.Match[str]) -> list[int]:
     start, end = _number(kind, low), _number(kind, high) if high else None
     if start == end or (kind is WEEKDAY and (start, end) == (7, 0)):
         raise ScheduleError(f"{item!r} goes from a {kind.name} to the same; write {low}, or * for all")
-    first = start % 7 if kind is WEEKDAY else start
-    last = (kind.most if found["step"] else first) if end is None else end
-    if first > last:
+    last = (kind.most if found["step"] else start) if end is None else end
+    if start > last:
         last += kind.size
-    return [kind.least + (value - kind.least) % kind.size for value in range(first, last + 1, step)]
+    return [kind.least + (value - kind.least) % kind.size for value in range(start, last + 1, step)]
 
 
 def _number(kind: CronField, text: str) -> int:
