@@ -160,6 +160,12 @@ class UnknownSession(Problem):
     status, slug = 404, "unknown-session"
 
 
+class UnknownSchedule(Problem):
+    """The session has no such schedule."""
+
+    status, slug = 404, "unknown-schedule"
+
+
 class UnknownInteraction(Problem):
     """There is no such interaction."""
 

@@ -57,8 +57,10 @@ create table schedules (
   cron text,
   every double precision,
   timezone text,
-  next_at timestamptz not null,
+  next_at timestamptz,
   last_at timestamptz,
+  missed bigint not null default 0,
+  error text,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   primary key (agent_id, session_id, key)
@@ -74,7 +76,7 @@ def upgrade() -> None:
     op.execute("create index ticks_next on ticks (next_at) where done_at is null")
     op.execute("update ticks set inserted_at = done_at where done_at is not null")
     op.execute(SCHEDULES)
-    op.execute("create index schedules_next on schedules (next_at)")
+    op.execute("create index schedules_next on schedules (agent_id, next_at)")
     op.execute('alter table sessions add column timezone text collate "C"')
     op.execute("create index sessions_timezone on sessions (agent_id, timezone, id) where timezone is not null")
     op.execute("alter table interactions add column schedule_key text")

@@ -1,6 +1,8 @@
-"""The long work that worker processes bring on beside turns: replays, and operations on many sessions."""
+"""What worker processes bring on beside turns: replays, operations on many sessions, and schedules that are due."""
 
 from pumice.agents.conditions import read_index
+from pumice.agents.states import Kind
+from pumice.logs import get_logger
 from pumice.messaging.events import Event, Reply
 from pumice.messaging.wakes import Wake
 from pumice.sessions.connections import StoreConnection
@@ -9,9 +11,15 @@ from pumice.sessions.operation_actions import Did
 from pumice.sessions.operation_steps import LOCK_WAIT, Operated, Operator
 from pumice.sessions.replay_steps import Replayed
 from pumice.sessions.replay_steps import step as replay
+from pumice.sessions.schedule_steps import fire_due
 from pumice_workers.index_maker import IndexMaker
 from pumice_workers.services import Services
-from pumice_workers.step_loop import StepLoop
+from pumice_workers.step_loop import BUSY, StepLoop
+
+log = get_logger("pumice.schedules")
+
+LOOK = 0.5
+"""Seconds after which schedules are looked at at the latest: a turn elsewhere may have made one that is due sooner."""
 
 
 def long_work(services: Services) -> tuple[StepLoop, ...]:
@@ -19,7 +27,7 @@ def long_work(services: Services) -> tuple[StepLoop, ...]:
 
     Operations are for the stable workers: a canary's code must not migrate the states that stable code loads.
     """
-    always = _replays(services), _indexes(services), _releases(services)
+    always = _replays(services), _indexes(services), _releases(services), _schedules(services)
     return always if services.settings.release else (*always, _operations(services))
 
 
@@ -46,6 +54,19 @@ def _indexes(services: Services) -> StepLoop:
 
 def _releases(services: Services) -> StepLoop:
     return services.releases.loop(StoreConnection(services.settings))
+
+
+def _schedules(services: Services) -> StepLoop:
+    agents = list(services.registry)
+
+    def step(store: StoreConnection) -> float:
+        fired = fire_due(store, agents)
+        services.wakes.wake(Wake.of(agent_id, session_id, Kind.CALL) for agent_id, session_id in fired.sessions)
+        for agent_id, session_id, key, error in fired.paused:
+            log.warning("schedule_paused", agent=agent_id, session=session_id, key=key, error=error)
+        return BUSY if fired.is_more else min(max(fired.wait, 0.0), LOOK)
+
+    return StepLoop("schedules", StoreConnection(services.settings), step)
 
 
 def _operations(services: Services) -> StepLoop:

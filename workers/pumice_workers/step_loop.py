@@ -16,9 +16,12 @@ log = get_logger("pumice.steps")
 
 
 class StepLoop:
-    """Calls a step again and again: soon while it returns true, and else once in a while."""
+    """Calls a step again and again: soon while it returns true, and else once in a while.
 
-    def __init__(self, name: str, store: StoreConnection, step: Callable[[StoreConnection], bool]) -> None:
+    A step may also return for how many seconds it has nothing to do.
+    """
+
+    def __init__(self, name: str, store: StoreConnection, step: Callable[[StoreConnection], bool | float]) -> None:
         """name: of the thread, and in the log. store: a connection for this loop alone."""
         self._name = name
         self._store = store
@@ -39,7 +42,7 @@ class StepLoop:
         while not self._stop.wait(wait):
             wait = IDLE
             try:
-                wait = BUSY if self._step(self._store) else IDLE
+                wait = _pause(self._step(self._store))
                 self._away.ends()
             except StoreAwayError as error:
                 self._away.begins(error=error)
@@ -47,3 +50,10 @@ class StepLoop:
                 log.exception("step_failed", of=self._name)
                 self._store.close()
         self._store.close()
+
+
+def _pause(done: bool | float) -> float:
+    """Seconds until the next step, by what the last one returned."""
+    if isinstance(done, bool):
+        return BUSY if done else IDLE
+    return done

@@ -34,7 +34,8 @@ class TurnRunner:
             with self._services.connections.borrow() as store:
                 return load_messages(store, one, spec.cls.history)
 
-        return LiveSession(spec, one.lease.session_id, one.state, History(load), state_version=one.state_version)
+        history, version, zone = History(load), one.state_version, one.timezone
+        return LiveSession(spec, one.lease.session_id, one.state, history, state_version=version, timezone=zone)
 
     def on_thread(self, run: SessionRun, work: Work) -> Outcome:
         """Run a turn whose handlers are sync, in a context of its own. Whatever leaves it is a failed outcome."""

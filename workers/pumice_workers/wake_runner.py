@@ -145,8 +145,13 @@ class WakeRunner:
         else:
             self._services.wakes.wake(Wake(queue, *key) for key in keys)
 
-    def _gives_way(self, run: SessionRun) -> bool:
-        """Whether a session has had its share and others wait. Its lease then goes back, and it queues again."""
+    def _gives_way(self, run: SessionRun, outcome: Outcome) -> bool:
+        """Whether a session has had its share and others wait. Its lease then goes back, and it queues again.
+
+        So it does when its turn may have cancelled what waits in it: that is not run.
+        """
+        if outcome.unschedules:
+            return True
         if self.scheduler is None:
             return run.age > LONG_BUDGET
         return run.age > BUDGET and self.scheduler.is_contended
@@ -201,7 +206,7 @@ class WakeRunner:
             outcome = self._turns.on_thread(run, one)
             if not run.end():
                 break
-            run.gives_way = place < len(work) - 1 and self._gives_way(run)
+            run.gives_way = place < len(work) - 1 and self._gives_way(run, outcome)
             last = run.gives_way or place == len(work) - 1
             if self._submit(run, outcome, settle, last=last, flushes=last and not batch.waiting):
                 return over
@@ -227,7 +232,7 @@ class WakeRunner:
                     break
                 run.start(one, run.live.spec.handler(one.kind, one.name, one.payload), LOOP_GRACE)
                 outcome = await self._turns.on_loop(run, one)
-                run.gives_way = place < len(work) - 1 and self._gives_way(run)
+                run.gives_way = place < len(work) - 1 and self._gives_way(run, outcome)
                 last = run.gives_way or place == len(work) - 1
                 if not run.end() or self._submit(run, outcome, settle, last=last):
                     break

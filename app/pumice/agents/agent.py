@@ -3,13 +3,15 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from pumice.agents.context import History, Interaction, TurnContext, When
+from pumice.agents.context import History, Interaction, TurnContext
 from pumice.agents.messages import Message
 from pumice.agents.middleware import Middleware
+from pumice.agents.scheduling import Unschedule, When, checked_schedule_key
 
 Reply: TypeAlias = str | Message | Iterator[str] | AsyncIterator[str]
 
@@ -76,7 +78,7 @@ class Agent:
 
     @property
     def interaction(self) -> Interaction:
-        """The interaction being run: `id`, `kind`, `name`, `attempt`, `scheduled_for`, `accepted_at`."""
+        """The interaction being run: `id`, `kind`, `name`, `attempt`, `scheduled_for`, `missed`, `accepted_at`."""
         return self._turn.interaction
 
     @property
@@ -106,13 +108,60 @@ class Agent:
         """
         return self._turn.emit_outgoing(event_type, data)
 
-    def schedule(self, when: When, method: str, *arguments: Any, **options: Any) -> str:
+    @property
+    def timezone(self) -> str | None:
+        """The session's own timezone, such as `Europe/Berlin`; None is UTC.
+
+        Set it to move the session, with this turn's commit. Raises `ValueError` for what is no IANA timezone.
+        """
+        return self._turn.timezone
+
+    @timezone.setter
+    def timezone(self, name: str | None) -> None:
+        self._turn.move_to(name)
+
+    def schedule(self, when: When, method: str, *arguments: Any, key: str | None = None, **options: Any) -> str:
         """Run a method of this session later, once, after this turn's commit. Returns the interaction's id.
 
-        `when` is a datetime with a timezone, a timedelta, or seconds. Raises `AttributeError` for an unknown method.
+        `when` is a datetime with a timezone, a timedelta, or seconds. With a `key` it is the session's one schedule of
+        that key, in place of the one before, and the key is returned; see docs/schedules.md.
+        Raises `AttributeError` for an unknown method, `ValueError` for a wrong time or key.
         """
+        from pumice.agents.schedule_calls import keyed  # noqa: PLC0415
+
         check_callable(type(self), method)
-        return self._turn.schedule(when, method, arguments, options)
+        if key is None:
+            return self._turn.schedule(when, method, arguments, options)
+        self._turn.change_schedule(keyed(self, when, method, arguments, options, key))
+        return key
+
+    def schedule_every(
+        self,
+        every: str | timedelta,
+        method: str,
+        *arguments: Any,
+        key: str,
+        timezone: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Run a method of this session again and again: by a cron expression, or an interval from now on.
+
+        timezone: in which the cron expression is read (UTC unless given); `session` for the session's own. A key that
+        has this very schedule keeps it as it is. Returns the key; see docs/schedules.md.
+        Raises `AttributeError` for an unknown method, `ValueError` for a wrong expression, interval, timezone or key.
+        """
+        from pumice.agents.schedule_calls import recurring  # noqa: PLC0415
+
+        check_callable(type(self), method)
+        self._turn.change_schedule(recurring(self, every, method, arguments, options, key, timezone))
+        return key
+
+    def unschedule(self, key: str) -> None:
+        """Cancel the schedule of a key, if there is one, and the run that it fired and nobody has started.
+
+        Raises `ValueError` for what can't be a key.
+        """
+        self._turn.change_schedule(Unschedule(checked_schedule_key(key)))
 
     def call(self, session_id: str, method: str, *arguments: Any, **options: Any) -> str:
         """Run a method on another session of this agent, once, after this turn's commit. Returns the interaction's id.

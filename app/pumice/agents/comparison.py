@@ -6,7 +6,9 @@ from typing import Any
 
 from pumice.agents.exact_json import from_text, to_text
 
-EFFECTS = {"calls": "call", "schedules": "schedule", "sends": "send", "emits": "emit"}
+EFFECTS = {
+    "calls": "call", "schedules": "schedule", "unschedules": "unschedule", "sends": "send", "emits": "emit",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

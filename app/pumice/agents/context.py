@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import uuid_utils
@@ -11,6 +11,7 @@ import uuid_utils
 from pumice.agents.json_text import dumps, loads
 from pumice.agents.messages import Message
 from pumice.agents.outgoing import LARGEST_OUTGOING, OutgoingEvent, checked_event_type
+from pumice.agents.scheduling import ScheduleOperation, When, checked_timezone, read_when
 from pumice.errors import SerializationError, TurnOverError
 
 if TYPE_CHECKING:
@@ -19,14 +20,8 @@ if TYPE_CHECKING:
 Emit: TypeAlias = Callable[[str, dict[str, Any]], None]
 """Sends a live event of the given type (`delta` or `data`) with these fields."""
 
-When: TypeAlias = datetime | timedelta | float
-"""A time (with timezone), a duration, or seconds from now."""
-
-
 LARGEST_EVENT = 4_194_304
 """Bytes of one event at the most: streams hold several at a time, and one must not hold up the others."""
-LONGEST_DELAY = timedelta(days=36_525).total_seconds()
-"""How far ahead, in seconds, a call may be scheduled."""
 CULPRIT_DEPTH = 10
 """How many levels of a value an error message names."""
 
@@ -66,7 +61,10 @@ def _encode_special(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """The interaction being run. `id` is the idempotency key for effects outside Pumice; `attempt` starts at 1."""
+    """The interaction being run. `id` is the idempotency key for effects outside Pumice; `attempt` starts at 1.
+
+    scheduled_for: when it was due, if the clock asked for it. missed: how many due times were folded into this one.
+    """
 
     id: str
     kind: str
@@ -74,6 +72,7 @@ class Interaction:
     attempt: int = 1
     scheduled_for: datetime | None = None
     accepted_at: datetime | None = None
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,8 @@ class TurnContext:
 
     answers: what its model and tools are to answer, where they must not be asked. recording: what they did answer, as
     JSON; recorder: what notes it. not_asked: what was to be asked of a model, and was not, since the session is quiet.
-    emitted: events for other systems, which leave with the commit.
+    emitted: events for other systems, which leave with the commit. schedules: what is to become of the session's
+    schedules, in order. timezone: the session's; moves: whether the turn sets it.
     """
 
     session_id: str = "detached"
@@ -152,6 +152,9 @@ class TurnContext:
     sent: list[Any] = field(default_factory=list)
     emitted: list[OutgoingEvent] = field(default_factory=list)
     snapshots: list[tuple[str, str | None]] = field(default_factory=list)
+    schedules: list[ScheduleOperation] = field(default_factory=list)
+    timezone: str | None = None
+    moves: bool = False
     usage: dict[str, Any] | None = None
     answers: "Answers | None" = None
     recording: str | None = None
@@ -245,17 +248,19 @@ class TurnContext:
         """
         self._check_open("schedule")
         payload = to_json({"args": arguments, "kwargs": options}, f"the arguments of {method}")
-        at, delay = None, 0.0
-        if isinstance(when, datetime):
-            if when.tzinfo is None:
-                raise ValueError(f"schedule: {when!r} has no timezone")
-            at = when.astimezone(UTC)
-        else:
-            delay = when.total_seconds() if isinstance(when, timedelta) else float(when)
-        if not delay <= LONGEST_DELAY or (at is not None and at > datetime.now(UTC) + timedelta(seconds=LONGEST_DELAY)):
-            raise ValueError(f"schedule: {when!r} is no time within a century")
-        self.calls.append(Call(new_id(), self.session_id, method, payload, at, max(delay, 0.0), scheduled=True))
+        at, delay = read_when(when)
+        self.calls.append(Call(new_id(), self.session_id, method, payload, at, delay, scheduled=True))
         return self.calls[-1].id
+
+    def change_schedule(self, operation: ScheduleOperation) -> None:
+        """Note what is to become of a key's schedule. Raises `TurnOverError` after the turn's end."""
+        self._check_open("schedule")
+        self.schedules.append(operation)
+
+    def move_to(self, timezone: str | None) -> None:
+        """Note the session's timezone. Raises `ValueError` for what is none, `TurnOverError` after the turn's end."""
+        self._check_open("timezone")
+        self.timezone, self.moves = None if timezone is None else checked_timezone(timezone), True
 
 
 def _whole(text: str) -> tuple[str, str]:

@@ -12,15 +12,23 @@ class LiveSession:
     """A session in memory: its last good state, its history, and the turn that is running on it."""
 
     def __init__(
-        self, spec: AgentSpec, session_id: str, state: str | None, history: History, *, state_version: int | None = None
+        self,
+        spec: AgentSpec,
+        session_id: str,
+        state: str | None,
+        history: History,
+        *,
+        state_version: int | None = None,
+        timezone: str | None = None,
     ) -> None:
-        """`state`: as it is stored, of `state_version`, by default the class's."""
+        """`state`: as it is stored, of `state_version`, by default the class's. timezone: the session's own."""
         self.spec = spec
         self._version = spec.cls.state_version if state_version is None else state_version
         self._unknown: dict[str, Any] = {}
         self.session_id = session_id
         self.state = state
         self.history = history
+        self.timezone = timezone
         self.turn: TurnContext | None = None
         self._parsed: Any = None
         self._saved: str | None = None

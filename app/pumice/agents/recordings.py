@@ -2,8 +2,8 @@
 
 A recording is `{"model": [response, …], "tools": [{"id", "name", "result" or "error" or "retry", …}, …], "error"}`.
 `model` has the responses as pydantic-ai writes them; `error` is what ended them, if something did. A tool has also what
-it did to the session meanwhile: `state`, as operations of RFC 6902, `calls`, `sends`, `emits` and `snapshots`. Each
-change stands once: at the tool that ended first after it.
+it did to the session meanwhile: `state`, as operations of RFC 6902, `calls`, `sends`, `emits`, `snapshots`, `schedules`
+and `timezone`. Each change stands once: at the tool that ended first after it.
 """
 
 import json
@@ -15,6 +15,7 @@ from pumice.agents.context import Call, TurnContext, new_id, to_json
 from pumice.agents.failures import Failure, failure_of
 from pumice.agents.json_patch import apply_patch, diff
 from pumice.agents.json_text import dumps, loads
+from pumice.agents.scheduling import NewSchedule, ScheduleOperation, Unschedule
 from pumice.agents.state_text import read_state, write_state
 from pumice.errors import RecordingError, SerializationError
 
@@ -35,6 +36,7 @@ class Recorder:
         self._agent = agent
         self._state = _text_of(agent)
         self._seen = _Counts.of(agent.turn)
+        self._zone = agent.turn.timezone
         self._tools: list[dict[str, Any]] = []
         self._ended: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
@@ -49,7 +51,10 @@ class Recorder:
             "sends": turn.sent[self._seen.sent :],
             "emits": [{"type": one.type, "data": loads(one.payload)} for one in turn.emitted[self._seen.emitted :]],
             "snapshots": [list(one) for one in turn.snapshots[self._seen.snapshots :]],
+            "schedules": [_schedule(one) for one in turn.schedules[self._seen.schedules :]],
+            "timezone": [turn.timezone] if turn.moves and (not self._seen.moves or turn.timezone != self._zone) else [],
         }
+        self._zone = turn.timezone
         self._state, self._seen = state, seen
         self._tools.append({"id": call_id, "name": name, **answer, **{key: one for key, one in did.items() if one}})
 
@@ -131,10 +136,13 @@ class _Counts:
     sent: int
     emitted: int
     snapshots: int
+    schedules: int
+    moves: bool
 
     @classmethod
     def of(cls, turn: TurnContext) -> "_Counts":
-        return cls(len(turn.calls), len(turn.sent), len(turn.emitted), len(turn.snapshots))
+        counts = len(turn.calls), len(turn.sent), len(turn.emitted), len(turn.snapshots), len(turn.schedules)
+        return cls(*counts, turn.moves)
 
 
 def described(error: BaseException) -> list[str]:
@@ -180,6 +188,20 @@ def _call(one: Call) -> dict[str, Any]:
     return told | {"at": at, "delay": one.delay}
 
 
+def _schedule(one: ScheduleOperation) -> dict[str, Any]:
+    if isinstance(one, Unschedule):
+        return {"key": one.key}
+    told = {"key": one.key, "method": one.method, "payload": one.payload, **one.when}
+    return told | ({} if one.at is None else {"at": one.at.isoformat()})
+
+
+def _read_schedule(told: dict[str, Any]) -> ScheduleOperation:
+    if "method" not in told:
+        return Unschedule(told["key"])
+    at = {"at": datetime.fromisoformat(told["at"])} if "at" in told else {}
+    return NewSchedule(**{**told, **at})
+
+
 def _do(agent: "Agent", tool: dict[str, Any]) -> None:
     """Do what a tool did, once."""
     turn, operations = agent.turn, tool.pop("state", [])
@@ -200,3 +222,6 @@ def _do(agent: "Agent", tool: dict[str, Any]) -> None:
         turn.emit_outgoing(one["type"], one["data"])
     for name, note in tool.pop("snapshots", []):
         turn.snapshots.append((name, note))
+    turn.schedules += [_read_schedule(one) for one in tool.pop("schedules", [])]
+    for zone in tool.pop("timezone", []):
+        turn.move_to(zone)

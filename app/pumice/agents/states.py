@@ -49,6 +49,7 @@ class Reason(StrEnum):
     FOLDED = "folded"
     REMOVED = "removed"
     CONDITION = "condition"
+    UNSCHEDULED = "unscheduled"
 
 
 REASONS = {
@@ -67,6 +68,7 @@ REASONS = {
     Reason.FOLDED: "it was missed, and folded into a later run",
     Reason.REMOVED: "its job is not in the code any more",
     Reason.CONDITION: "the job's `where` did not hold for the session then",
+    Reason.UNSCHEDULED: "its schedule was cancelled",
     Reason.EXPORTED: "it was queued when its session was exported; an import runs nothing",
 }
 """The reasons in words."""

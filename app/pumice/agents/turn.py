@@ -24,6 +24,7 @@ from pumice.agents.middleware import Turn, within
 from pumice.agents.outgoing import OutgoingEvent
 from pumice.agents.recordings import Answers
 from pumice.agents.requests import Request, Response
+from pumice.agents.scheduling import ScheduleOperation, Unschedule
 from pumice.agents.states import REASONS, Reason
 from pumice.errors import SerializationError, StoredStateError
 
@@ -61,7 +62,8 @@ class Outcome:
     `result` and `state` are JSON text; `state` is None when it did not change. `announced`: what the user said has been
     told to the session's streams, before what the turn streamed. `snapshots` are the names, with a note, under which
     the point that the turn leaves is to be kept. `recording` has what its model and tools answered, as JSON, and
-    `not_asked` what was not asked of a model, since the session is quiet.
+    `not_asked` what was not asked of a model, since the session is quiet. `schedules` is what becomes of the session's
+    schedules, in order; `timezone` is the session's from now on, if it `moves`.
     """
 
     work: Work
@@ -74,12 +76,20 @@ class Outcome:
     sent: list[Any] = field(default_factory=list)
     emitted: list[OutgoingEvent] = field(default_factory=list)
     snapshots: list[tuple[str, str | None]] = field(default_factory=list)
+    schedules: list[ScheduleOperation] = field(default_factory=list)
+    timezone: str | None = None
+    moves: bool = False
     usage: dict[str, Any] | None = None
     recording: str | None = None
     not_asked: list[dict[str, Any]] = field(default_factory=list)
     failure: Failure | None = None
     superseded_by: str | None = None
     announced: bool = False
+
+    @property
+    def unschedules(self) -> bool:
+        """Whether it may cancel interactions that wait behind it."""
+        return any(isinstance(one, Unschedule) for one in self.schedules)
 
     @property
     def reason_code(self) -> Reason | None:
@@ -112,9 +122,9 @@ async def run_turn(
     if handler is None:
         return Outcome(work, "failed", failure=failure_of(LookupError(f"the agent has no {work.kind} {work.name!r}")))
     on_loop = session.spec.needs_loop(handler)
-    interaction = Interaction(work.id, work.kind, work.name, work.attempts + 1, work.scheduled_for, work.accepted_at)
+    interaction = _interaction(work)
     turn = TurnContext(session.session_id, session.spec.id, interaction, session.history, emit)
-    turn.answers = Answers.read(work.answers)
+    turn.answers, turn.timezone = Answers.read(work.answers), session.timezone
     limit = _limit(handler, on_loop=on_loop)
     try:
         if not session.spec.middleware:
@@ -151,6 +161,13 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     raise TypeError(HIDDEN_AWAIT)
 
 
+def _interaction(work: Work) -> Interaction:
+    missed = 0
+    if work.scheduled_for is not None and '"missed"' in work.payload:
+        missed = loads(work.payload).get("missed", 0)
+    return Interaction(work.id, work.kind, work.name, work.attempts + 1, work.scheduled_for, work.accepted_at, missed)
+
+
 def _limit(handler: Handler, *, on_loop: bool) -> AbstractAsyncContextManager[Any]:
     return asyncio.timeout(handler.policy.timeout) if on_loop else nullcontext()
 
@@ -176,7 +193,8 @@ async def _attempt(
     outcome.state = session.save(agent)
     outcome.calls, outcome.usage, outcome.snapshots, outcome.sent = turn.calls, turn.usage, turn.snapshots, turn.sent
     outcome.recording, outcome.not_asked, outcome.emitted = turn.recording, turn.not_asked, turn.emitted
-    session.history = turn.history
+    outcome.schedules, outcome.timezone, outcome.moves = turn.schedules, turn.timezone, turn.moves
+    session.history, session.timezone = turn.history, turn.timezone
     return outcome
 
 
@@ -226,7 +244,7 @@ async def _tell_agent(
 ) -> None:
     """Call `on_error` on the state from before the turn and keep what it changes; its own failure is only noted.
 
-    A session that is not set up yet stays so: of `on_error` only the calls and emitted events are kept.
+    A session that is not set up yet stays so: of `on_error` only calls, emitted events and schedules are kept.
     """
     on_loop = session.spec.needs_loop(handler)
     is_closing = on_loop and isinstance(error, GeneratorExit)  # what is being closed must not await
@@ -234,7 +252,8 @@ async def _tell_agent(
         return
     turn.calls.clear()
     turn.emitted.clear()
-    turn.history = session.history
+    turn.schedules.clear()
+    turn.history, turn.timezone, turn.moves = session.history, session.timezone, False
     try:
         agent = session.activate(turn)
         async with _limit(handler, on_loop=on_loop):
@@ -243,7 +262,9 @@ async def _tell_agent(
             session.discard()
         else:
             outcome.state = session.save(agent)
-        outcome.calls, outcome.emitted = turn.calls, turn.emitted
+        outcome.calls, outcome.emitted, outcome.schedules = turn.calls, turn.emitted, turn.schedules
+        outcome.timezone, outcome.moves = turn.timezone, turn.moves
+        session.timezone = turn.timezone
     except BaseException as second:
         if is_own_doing(second):
             raise

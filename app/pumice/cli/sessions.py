@@ -15,6 +15,7 @@ from pumice.cli.history import COMMANDS, at_option, open_store
 from pumice.cli.instance import instance_option, settings_of
 from pumice.cli.output import ROWS, clean, json_option, print_json, print_table
 from pumice.cli.replay import replay
+from pumice.cli.schedules import schedules
 
 
 @click.group()
@@ -22,7 +23,7 @@ def sessions() -> None:
     """Sessions: list them, show one, read its messages; name, restore and fork its points."""
 
 
-for _command in (*COMMANDS, delete, export, import_, show_diff, replay):
+for _command in (*COMMANDS, delete, export, import_, show_diff, replay, schedules):
     sessions.add_command(_command)
 
 
@@ -128,6 +129,7 @@ def _document(agent: str, row: Any) -> dict[str, Any]:
         "messageCount": length(parts_of(row.transcript, row.history_start, row.message_count)),
         "temporary": row.temporary,
         "expiresAt": row.expires_at,
+        "timezone": row.timezone,
         "leasedUntil": row.lease_until,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,

@@ -36,6 +36,7 @@ class _Leased(NamedTuple):
     transcript: list[list[int]] | None
     quiet: bool
     probation: bool
+    timezone: str | None
 
 
 class _Due(NamedTuple):
@@ -73,7 +74,7 @@ update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
 from ready r where s.agent_id = r.agent_id and s.id = r.id
 returning s.agent_id, s.id, case when not s.stale then s.state::text end as state,
   case when s.stale then s.state_delta end as state_delta, s.base, s.keyframe, s.state_version, s.version,
-  s.history_start, s.message_count, s.transcript, s.quiet, s.probation
+  s.history_start, s.message_count, s.transcript, s.quiet, s.probation, s.timezone
 """
 
 LEASE = Statement("lease_sessions", READY + " skip locked" + TAKE, _Leased)
@@ -135,6 +136,7 @@ class ClaimedSession:
     transcript: list[list[int]] | None
     quiet: bool
     probation: bool
+    timezone: str | None
     work: list[Work] = field(default_factory=list)
     large_bodies: set[str] = field(default_factory=set)
     newer_chat: str | None = None

@@ -13,17 +13,19 @@ from pumice.sessions.commit_rows import CommitRows, SessionCommit
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.effects import outcome_row
 from pumice.sessions.leases import Lease
+from pumice.sessions.schedule_rows import MOVE, MOVED_COLUMNS, PLAN, run_after_schedules
 from pumice.sessions.statements import Statement
 
 CLOSED = "PU001"
 """The SQLSTATE with which a commit is refused because one of its interactions was closed meanwhile."""
 
-SAVE: LiteralString = """
+READ: LiteralString = """
 with changed as (
   select * from json_to_recordset(%(sessions)s::json) as c(place int, agent_id text, id text, token bigint,
     version bigint, turns int, code_version text, state_version int, stale boolean, state_at int, state_size int,
     delta_at int, delta_size int, base_at int, base_size int, keyframe bigint, added int, hidden int, release boolean,
-    block float8)
+    block float8"""
+HOLD: LiteralString = """)
 ), mine as (
   select c.*, s.transcript from changed c cross join lateral (select s.lease_token, s.transcript from sessions s
     where s.agent_id = c.agent_id and s.id = c.id offset 0) s
@@ -49,10 +51,11 @@ with changed as (
     lease_worker = case when c.release then null else s.lease_worker end,
     lease_until = case when c.release then null else now() + %(lease)s * interval '1 second' end,
     blocked_until = case when c.block is not null then now() + c.block * interval '1 second' end,
-    updated_at = now()
+    updated_at = now()"""
+SAVE: LiteralString = """
   from mine c where s.agent_id = c.agent_id and s.id = c.id and s.lease_token = c.token and s.version = c.version
   returning c.place, s.agent_id, s.id, c.token, s.message_count - c.added as first, c.turns, c.transcript,
-    s.code_version
+    s.code_version, s.timezone
 ), finished as (
   update interactions i set
     status = f.status, result = f.result::json, attempts = f.attempt,
@@ -94,7 +97,7 @@ SAY: LiteralString = """, said as (
 
 CALL: LiteralString = """, calls as (
   select h.agent_id, c.* from json_to_recordset(%(calls)s::json) as c(session int, place int, id uuid, target text,
-    method text, payload text, at timestamptz, delay float8, temporary boolean)
+    method text, payload text, at timestamptz, delay float8, temporary boolean, scheduled boolean)
   join held h on h.place = c.session
 ), targets as (
   insert into sessions (agent_id, id, temporary, expires_at)
@@ -102,8 +105,9 @@ CALL: LiteralString = """, calls as (
   from calls order by agent_id, target
   on conflict do nothing
 ), called as (
-  insert into interactions (id, agent_id, session_id, kind, name, payload, available_at, wake_at)
+  insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for, available_at, wake_at)
   select id, agent_id, target, 'call', method, payload::json,
+    case when scheduled then coalesce(at, now() + delay * interval '1 second') end,
     coalesce(at, now() + delay * interval '1 second'),
     coalesce(at, now() + case when delay > 0 then delay else %(grace)s end * interval '1 second')
   from calls order by place
@@ -170,12 +174,13 @@ _PARTS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("_calls", CALL),
     ("_events", EMIT),
     ("_points", KEEP),
+    ("_schedules", PLAN),
 )
 
 
 def _statement(wanted: tuple[bool, ...]) -> Statement[_Held]:
     name: LiteralString = "commit"
-    sql: LiteralString = SAVE
+    sql: LiteralString = READ + MOVED_COLUMNS + HOLD + MOVE + SAVE if wanted[-1] else READ + HOLD + SAVE
     for (part_name, part), is_wanted in zip(_PARTS, wanted, strict=True):
         if is_wanted:
             name, sql = name + part_name, sql + part
@@ -183,7 +188,8 @@ def _statement(wanted: tuple[bool, ...]) -> Statement[_Held]:
 
 
 COMMIT = {wanted: _statement(wanted) for wanted in product((False, True), repeat=len(_PARTS))}
-"""The one statement of a commit, by whether there are messages, calls, events, and keyframes or names.
+"""The one statement of a commit, by whether there are messages, calls, events, keyframes or names, and schedules
+or timezones.
 
 Returns the sessions whose lease held.
 
@@ -233,10 +239,12 @@ def commit(
     Raises `StoreAwayError`; then it may or may not have happened. Raises `ClosedError`; then it did not.
     """
     written = CommitRows.of(sessions)
-    statement = COMMIT[written.has_messages, written.has_calls, written.has_events, written.has_points]
+    statement = COMMIT[
+        written.has_messages, written.has_calls, written.has_events, written.has_points, written.has_schedules
+    ]
     options = {"ttl": temporary_ttl, "lease": lease_seconds, "grace": WAKE_GRACE}
     try:
-        rows = store.fetch(statement, written.parameters() | options)
+        rows = run_after_schedules(store, statement, written.parameters() | options, written.schedules)
     except psycopg.DatabaseError as error:
         if error.sqlstate != CLOSED:
             raise

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pumice.agents.turn import Outcome, Work
-from pumice.sessions.effects import call_row, event_row, message_row, outcome_row
+from pumice.sessions.effects import call_row, event_row, message_row, outcome_row, schedule_rows
 from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import Blob, json_rows
 from pumice.sessions.point_writer import SMALL_STATE, Point
+from pumice.sessions.schedule_rows import schedule_parameters
 
 PRUNED_EVERY = 64
 """Points after which a session that has more than are kept is pruned; sooner where fewer are kept."""
@@ -53,7 +54,10 @@ class SessionCommit:
 
 @dataclass(slots=True)
 class CommitRows:
-    """Rows; those that belong to a session name its place in `sessions`, large values theirs in `states`."""
+    """Rows; those that belong to a session name its place in `sessions`, large values theirs in `states`.
+
+    has_schedules: whether the statement needs its part for schedules and timezones.
+    """
 
     sessions: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -63,6 +67,8 @@ class CommitRows:
     keyframes: list[dict[str, Any]] = field(default_factory=list)
     prunable: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
+    schedules: list[dict[str, Any]] = field(default_factory=list)
+    has_schedules: bool = False
     states: Blob = field(default_factory=Blob)
 
     @classmethod
@@ -105,6 +111,7 @@ class CommitRows:
             "prunable": json_rows(self.prunable),
             "snapshots": json_rows(self.snapshots),
             "states": self.states.value,
+            **schedule_parameters(self.schedules, self.outcomes if self.has_schedules else ()),
         }
 
     def _add_session(self, place: int, one: SessionCommit) -> None:
@@ -126,6 +133,7 @@ class CommitRows:
             for event in outcome.emitted:
                 self.events.append({"session": place, "interaction_id": outcome.work.id, **event_row(event)})
         self._add_prunable(place, one)
+        zone = self._add_schedules(place, one)
         self.sessions.append(
             {
                 "place": place,
@@ -139,6 +147,7 @@ class CommitRows:
                 "hidden": hidden,
                 "release": one.release,
                 "block": block,
+                **zone,
                 **self._state_row([turn.point for turn in one.turns if turn.point is not None], one.state_version),
             }
         )
@@ -192,6 +201,20 @@ class CommitRows:
         for name, note in outcome.snapshots:
             named = {"session": place, "name": name, "note": note, "interaction_id": outcome.work.id}
             self.snapshots.append(named | stands)
+
+    def _add_schedules(self, place: int, one: SessionCommit) -> dict[str, Any]:
+        """Note what becomes of a session's schedules. Returns its timezone, where its turns set one."""
+        moved = [outcome for outcome in one.outcomes if outcome.moves]
+        operations = [operation for outcome in one.outcomes for operation in outcome.schedules]
+        if not moved and not operations:
+            return {}
+        self.has_schedules = True
+        zone = (moved or [outcome for outcome in one.outcomes if outcome.schedules])[-1].timezone
+        rows = schedule_rows(operations, zone, moves=bool(moved))
+        for row in rows:
+            key = {"session": place, "agent_id": one.lease.agent_id, "session_id": one.lease.session_id}
+            self.schedules.append(key | row)
+        return {"moves": bool(moved), "timezone": zone}
 
     def _add_prunable(self, place: int, one: SessionCommit) -> None:
         """Note, each so many points, that the session has more than are kept."""

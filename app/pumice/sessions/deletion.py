@@ -52,6 +52,13 @@ where agent_id = %(agent)s and id = %(session)s and deleted_at is null for updat
 )
 """Takes the session; no claim and no commit comes between."""
 
+UNSCHEDULE = Statement(
+    "unschedule_deleted_session",
+    "delete from schedules where agent_id = %(agent)s and session_id = %(session)s",
+    NoRow,
+)
+"""Deletes the session's schedules, and waits for those that fire: what they made is closed with what else waits."""
+
 CLOSE = Statement(
     "close_deleted_interactions",
     """
@@ -147,6 +154,7 @@ def _delete_some(
     """Delete what a transaction may. Returns what was closed, and whether the session is gone."""
     reason = Reason.DELETED
     options = {**key, "reason": REASONS[reason], "reason_code": reason.value}
+    transaction.fetch(UNSCHEDULE, key)
     rows = transaction.fetch(CLOSE, options)
     forget_start(transaction, key["agent"], key["session"])
     forget_sent(transaction, key["agent"], key["session"], most=ROWS)

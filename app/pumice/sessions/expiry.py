@@ -55,6 +55,8 @@ with page as (
   from page p
   where p.lease_token is null and not exists (select from interactions i
     where i.agent_id = p.agent_id and i.session_id = p.id and i.status = 'queued')
+    and not exists (select from schedules c
+      where c.agent_id = p.agent_id and c.session_id = p.id and c.cron is null and c.every is null)
 ), free as (
   select s.agent_id, s.id from idle p join sessions s on s.agent_id = p.agent_id and s.id = p.id
   where not p.long and s.expires_at < now() and s.lease_token is null and s.line is null for update of s skip locked
@@ -66,6 +68,8 @@ with page as (
   delete from keyframes k using gone g where k.agent_id = g.agent_id and k.session_id = g.id
 ), named as (
   delete from snapshots n using gone g where n.agent_id = g.agent_id and n.session_id = g.id
+), unscheduled as (
+  delete from schedules c using gone g where c.agent_id = g.agent_id and c.session_id = g.id
 ), done as (
   delete from interactions i using gone g
   where i.agent_id = g.agent_id and i.session_id = g.id and i.status <> 'queued'
@@ -77,7 +81,7 @@ select (select count(*) from page) as seen, (select count(*) from gone) as gone,
     _Expired,
 )
 """Deletes temporary sessions past their time that have nothing left to do, with all that belongs to them, but for
-deliveries that may still be repeated: they keep their answers."""
+deliveries that may still be repeated: they keep their answers. One that is to be called later, once, waits for that."""
 
 EMPTY_OUT = Statement(
     "empty_session",
@@ -88,6 +92,8 @@ with held as (
     and line is null
     and not exists (select from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
       and i.status = 'queued')
+    and not exists (select from schedules c
+      where c.agent_id = s.agent_id and c.session_id = s.id and c.cron is null and c.every is null)
   for update skip locked
 ), hidden as (
   update sessions s set state = null, stale = false, state_delta = null, base = null, keyframe = null,
@@ -127,6 +133,7 @@ with page as (
     and p.parent_line is null
     and not exists (select from interactions i where i.agent_id = p.agent_id and i.session_id = p.id
       and (i.kind <> 'job' or i.status = 'queued'))
+    and not exists (select from schedules c where c.agent_id = p.agent_id and c.session_id = p.id)
 ), free as (
   select s.agent_id, s.id from empty e join sessions s on s.agent_id = e.agent_id and s.id = e.id
   where not e.long and s.lease_token is null and s.message_count = 0 and not s.used and s.metadata = '{}'
@@ -150,7 +157,7 @@ select (select count(*) from page) as seen, (select count(*) from gone) as gone,
     _Empty,
 )
 """Looks at a page of all sessions, and deletes those that are old enough and had nothing but jobs: no message, no
-metadata, no interaction of another kind, now or before."""
+metadata, no schedule, no interaction of another kind, now or before."""
 
 DELETE_RUNS = Statement(
     "delete_runs",

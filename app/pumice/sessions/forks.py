@@ -38,16 +38,16 @@ INSERT = Statement(
     "insert_fork",
     """
 insert into sessions (agent_id, id, state, base, keyframe, state_version, code_version, version, message_count,
-  history_start, transcript, parent_line, parent_point, parent_session, parent_interaction, quiet, metadata)
+  history_start, transcript, parent_line, parent_point, parent_session, parent_interaction, quiet, metadata, timezone)
 select p.agent_id, %(new)s, %(state)s::json, %(base)b, %(keyframe)s, %(state_version)s, %(code_version)s, %(point)s,
   %(message_count)s, %(message_count)s, %(transcript)s::json, %(line)s, %(point)s, %(parent)s, %(interaction)s::uuid,
-  %(quiet)s, coalesce(%(metadata)s::jsonb, p.metadata)
+  %(quiet)s, coalesce(%(metadata)s::jsonb, p.metadata), p.timezone
 from sessions p where p.agent_id = %(agent)s and p.id = %(parent)s
 on conflict do nothing returning id
 """,
     _Made,
 )
-"""Makes the new session, with the metadata of the one that was asked for unless others are given."""
+"""Makes the new session, with the timezone of the one that was asked for, and its metadata unless others are given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,11 +84,14 @@ class TickRow(Base):
 class ScheduleRow(Base):
     """A schedule that was made at run time, by its key: it calls `method` of its session at `next_at`.
 
-    With neither `cron` nor `every` (seconds) it does so once, and is gone.
+    With neither `cron` nor `every` (seconds) it does so once, and is gone. `missed`: how many due times its next run
+    stands for beside its own. Without `next_at` it does nothing any more; `error` says why. `updated_at`: since when it
+    is this very schedule.
+    The index begins with the agent: what is due of agents that nobody serves is not looked at.
     """
 
     __tablename__ = "schedules"
-    __table_args__ = (Index("schedules_next", "next_at"),)
+    __table_args__ = (Index("schedules_next", "agent_id", "next_at"),)
 
     agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
     session_id: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -98,7 +101,9 @@ class ScheduleRow(Base):
     cron: Mapped[str | None] = mapped_column(Text)
     every: Mapped[float | None] = mapped_column(Double)
     timezone: Mapped[str | None] = mapped_column(Text)
-    next_at: Mapped[datetime] = mapped_column(Time)
+    next_at: Mapped[datetime | None] = mapped_column(Time)
     last_at: Mapped[datetime | None] = mapped_column(Time)
+    missed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(Time, server_default=NOW)

@@ -24,8 +24,8 @@ SESSION_COLUMNS = (
     SessionRow.id, case((~SessionRow.stale, SessionRow.state)).label("state"), _BASE, _DELTA, SessionRow.version,
     SessionRow.state_version, SessionRow.code_version, SessionRow.message_count, SessionRow.history_start,
     SessionRow.transcript, SessionRow.temporary, SessionRow.expires_at, SessionRow.metadata_, SessionRow.lease_until,
-    SessionRow.parent_session, SessionRow.parent_interaction, SessionRow.quiet, SessionRow.created_at,
-    SessionRow.updated_at,
+    SessionRow.parent_session, SessionRow.parent_interaction, SessionRow.quiet, SessionRow.timezone,
+    SessionRow.created_at, SessionRow.updated_at,
 )  # fmt: skip
 """A session's columns. A stale state is told by `base` and `delta`: see `current_state`."""
 MESSAGES = text("""

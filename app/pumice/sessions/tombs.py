@@ -70,6 +70,8 @@ with gone as (
   where agent_id = %(agent)s and session_id = %(session)s and point <= %(point)s
 ), unnamed as (
   delete from snapshots where agent_id = %(agent)s and session_id = %(session)s and point > %(point)s
+), unscheduled as (
+  delete from schedules where agent_id = %(agent)s and session_id = %(session)s
 )
 select line from gone
 """,
@@ -129,6 +131,8 @@ select s.agent_id, s.id from sessions s
 where s.temporary and s.expires_at < now() and s.line is not null and s.lease_token is null
   and not exists (select from interactions i
     where i.agent_id = s.agent_id and i.session_id = s.id and i.status = 'queued')
+  and not exists (select from schedules c
+    where c.agent_id = s.agent_id and c.session_id = s.id and c.cron is null and c.every is null)
 limit 1 for update of s skip locked
 """,
     _Tomb,

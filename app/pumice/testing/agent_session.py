@@ -28,6 +28,7 @@ from pumice.testing.requests import (
     make_request,
     problem_answer,
 )
+from pumice.testing.schedules import PlannedSchedule, fire, move
 from pumice.testing.store import InMemoryStore, NewInteraction
 
 
@@ -128,6 +129,20 @@ class AgentSession:
     def calls(self) -> list[Planned]:
         """The calls of this session that wait to be run on other sessions."""
         return [one for one in self.planned if one.session_id != self.session_id]
+
+    @property
+    def schedules(self) -> dict[str, PlannedSchedule]:
+        """The session's schedules that have a key, by their keys."""
+        return {key: PlannedSchedule.of(one) for key, one in self._stored.schedules.items()}
+
+    @property
+    def timezone(self) -> str | None:
+        """The session's own timezone; None is UTC. Setting it moves the session, as a client of the API does."""
+        return self._stored.timezone
+
+    @timezone.setter
+    def timezone(self, name: str | None) -> None:
+        move(self._store, self._stored, name)
 
     def peer(self, session_id: str) -> "AgentSession":
         """Another session of the same agent, the one that `self.call` with this id reaches."""
@@ -237,8 +252,11 @@ class AgentSession:
     def run_scheduled(self) -> list[Any]:
         """Run what is planned now, in the order in which it is due, whenever that is, and return what it returned.
 
-        The clock moves to each. What that plans in turn is left for the next time.
+        Each schedule of this session fires once. The clock moves to each. What that plans in turn is left for the next
+        time.
         """
+        for key in list(self._stored.schedules):
+            fire(self._store, self._stored, key)
         finished = self._progress.finish(self._waiting_calls())
         _raise_first(finished)
         return [one.value for one in finished]

@@ -7,6 +7,7 @@ from typing import Any
 from pumice.agents.failures import Failure
 from pumice.agents.json_text import loads
 from pumice.agents.messages import Message
+from pumice.agents.scheduling import NewSchedule
 from pumice.agents.states import FailureCode
 from pumice.errors import Problem, PumiceError
 from pumice.sessions.finished import FinishedInteraction
@@ -16,6 +17,15 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 class NotFinishedError(PumiceError):
     """The interaction is not finished when its client stops waiting; advance the session's clock to run it."""
+
+
+@dataclass(slots=True)
+class StoredSchedule:
+    """A schedule as it is stored; `missed`: how many times its next run stands for beside its own."""
+
+    new: NewSchedule
+    next_at: datetime | None
+    missed: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +38,7 @@ class StoredSession:
     sent, deltas, usage: what clients saw: all data sent, what the last turn streamed, what its model used.
     attempts: how many the interaction that ran last has had.
     metadata: of a session that was exported. created_at: when its jobs' intervals begin. timezone: in which its jobs at
-    each session's own time run; UTC if it has none.
+    each session's own time run; UTC if it has none. schedules: by their keys.
     """
 
     id: str
@@ -46,13 +56,15 @@ class StoredSession:
     created_at: datetime = LONG_AGO
     timezone: str | None = None
     hook_times: dict[str, float] = field(default_factory=dict)
+    schedules: dict[str, StoredSchedule] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class RecordedInteraction:
     """An interaction as it is stored.
 
-    status: `queued` (also while it waits for another attempt), `done`, `failed`, `dead` or `skipped`.
+    status: `queued` (also while it waits for another attempt), `done`, `failed`, `dead`, `skipped` or
+    `cancelled`.
     attempts: how many there were so far. errors: what failed, one for each failed attempt.
     raised: what the handler raised last.
     """
@@ -68,6 +80,7 @@ class RecordedInteraction:
     body: bytes | None = None
     scheduled_for: datetime | None = None
     made_by: StoredSession | None = None
+    schedule_key: str | None = None
     status: str = "queued"
     reason: str | None = None
     attempts: int = 0

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pumice.testing.interactions import RecordedInteraction
 from pumice.testing.jobs import DueJobs, fan_out
+from pumice.testing.schedules import fire, next_due
 from pumice.testing.store import InMemoryStore
 from pumice.testing.turns import Turns
 
@@ -54,6 +55,8 @@ class Progress:
     def advance(self, to: datetime, *, jobs: bool) -> list[RecordedInteraction]:
         """Move the clock to a time, and run all that is due on the way; of jobs, if asked, the times after now.
 
+        Schedules fire before what is queued for the same time, as they do in a worker that is not busy.
+
         Returns what was finished, in order.
         """
         ticking = DueJobs(self._store) if jobs else None
@@ -61,7 +64,11 @@ class Progress:
         for _ in self._guarded():
             first = min((one.due[0] for one in self._store.queued), default=None)
             tick = ticking.next if ticking else None
-            if ticking is not None and tick is not None and tick <= to and (first is None or tick < first):
+            planned = next_due(self._store)
+            if planned is not None and planned[0] <= min(to, first or to, tick or to):
+                self._store.now = max(self._store.now, planned[0])
+                fire(self._store, *planned[1:])
+            elif ticking is not None and tick is not None and tick <= to and (first is None or tick < first):
                 self._store.now = max(self._store.now, tick)
                 fan_out(self._store, *ticking.take())
             elif first is not None and first <= to:

@@ -32,6 +32,7 @@ class NewInteraction:
     available_at: datetime | None = None
     scheduled_for: datetime | None = None
     made_by: StoredSession | None = None
+    schedule_key: str | None = None
 
 
 class InMemoryStore:
@@ -92,6 +93,7 @@ class InMemoryStore:
             body=new.body,
             scheduled_for=new.scheduled_for,
             made_by=new.made_by,
+            schedule_key=new.schedule_key,
         )
         self.begin(session)
         self.interactions.append(one)
@@ -117,7 +119,13 @@ class InMemoryStore:
         due = call.at or self.now + timedelta(seconds=call.delay)
         target = self.session(call.session_id)
         new = NewInteraction(
-            kind="call", name=call.method, payload=call.payload, id=call.id, available_at=due, made_by=caller
+            kind="call",
+            name=call.method,
+            payload=call.payload,
+            id=call.id,
+            available_at=due,
+            made_by=caller,
+            scheduled_for=due if call.scheduled else None,
         )
         self.accept(target, new)
         given = loads(call.payload)

@@ -15,6 +15,7 @@ from pumice.agents.spec import AgentSpec
 from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.testing.interactions import LONG_AGO, RecordedInteraction, StoredSession
 from pumice.testing.limits import run_on_loop, run_on_thread
+from pumice.testing.schedules import change, move
 from pumice.testing.store import InMemoryStore
 
 H = TypeVar("H", bound=Handler)
@@ -46,7 +47,8 @@ class Turns:
         work = Work(
             one.id, one.seq, one.kind, one.name, one.payload, one.body, one.attempts, one.accepted_at, one.scheduled_for
         )
-        live = LiveSession(self._spec, session.id, session.state, History(lambda: _newest(session, self._spec)))
+        history = History(lambda: _newest(session, self._spec))
+        live = LiveSession(self._spec, session.id, session.state, history, timezone=session.timezone)
         session.deltas = []
         over = False
 
@@ -93,6 +95,9 @@ class Turns:
         session.emitted += [(event.type, loads(event.payload)) for event in outcome.emitted]
         for call in outcome.calls:
             self._store.accept_call(session, call)
+        if outcome.moves:
+            move(self._store, session, outcome.timezone)
+        change(self._store, session, outcome.schedules, one)
 
 
 def _newest(session: StoredSession, spec: AgentSpec) -> list[Message]:

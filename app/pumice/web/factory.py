@@ -18,6 +18,7 @@ from pumice.web.api.landing import landing_blueprint
 from pumice.web.api.openapi import openapi_blueprint
 from pumice.web.api.outgoing_routes import outgoing_blueprint
 from pumice.web.api.replay_routes import replay_blueprint
+from pumice.web.api.schedule_routes import schedules_blueprint
 from pumice.web.api.session_access import session_access_blueprint
 from pumice.web.api.sessions import sessions_blueprint
 from pumice.web.chat.routes import chat_blueprint
@@ -49,6 +50,7 @@ BLUEPRINTS = (
     canary_blueprint,
     job_blueprint,
     outgoing_blueprint,
+    schedules_blueprint,
     health_blueprint,
     openapi_blueprint,
 )

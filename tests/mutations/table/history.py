@@ -53,7 +53,7 @@ ROWS = (
     Mutation(
         proves="quiet forks do nothing outside",
         file="workers/pumice_workers/session_run.py",
-        old="        if self.claimed.quiet:\n            outcome.calls, outcome.emitted = [], []\n",
+        old="        if self.claimed.quiet:\n            outcome.calls, outcome.emitted, outcome.schedules = [], [], []\n",
         new="",
         tests=(HISTORY + "test_a_quiet_fork_records_what_it_would_do",),
     ),

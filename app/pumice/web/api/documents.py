@@ -31,6 +31,7 @@ def session_document(spec: AgentSpec, row: Row[Any]) -> dict[str, Any]:
         "temporary": row.temporary,
         "expiresAt": _time(row.expires_at),
         "metadata": row.metadata,
+        "timezone": row.timezone,
         "createdAt": _time(row.created_at),
         "updatedAt": _time(row.updated_at),
     }

@@ -8,6 +8,7 @@ from pumice.web.api.operations_history import HISTORY, POINTING
 from pumice.web.api.operations_jobs import JOBS
 from pumice.web.api.operations_outgoing import OUTGOING
 from pumice.web.api.operations_replay import REPLAY
+from pumice.web.api.operations_schedules import SCHEDULES
 from pumice.web.api.schema import Schema, ref
 
 _TEXT: Schema = {"type": "string"}
@@ -109,7 +110,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         ),
         "patch": Operation(
             "changeSession",
-            "Replace a session's metadata",
+            "Replace a session's metadata, or set its timezone",
             ONE,
             json_body("SessionChange"),
             answer("Session", "The session"),
@@ -216,6 +217,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     **DELIVERIES,
     **JOBS,
     **OUTGOING,
+    **SCHEDULES,
     "/healthz": {"get": _about("getHealth", "Does this process live?", answer("Health", "It does"))},
     "/readyz": {"get": _about("getReadiness", "Can it serve?", answer("Readiness", "It can"), 503)},
     "/metrics": {

@@ -1,6 +1,7 @@
 """The parameters and keys of `/openapi.json`."""
 
 from pumice.agents.outgoing import EVENT_TYPE
+from pumice.agents.scheduling import SCHEDULE_KEY_LENGTH
 from pumice.agents.states import Kind
 from pumice.sessions.deliveries import STATUSES
 from pumice.web.api.schema import Schema, ref
@@ -73,6 +74,12 @@ PARAMETERS: dict[str, Schema] = {
     ),
     "count": _parameter("query", "count", {"enum": ["true", "false"]}, "`true` counts the sessions too"),
     "snapshot": _parameter("path", "snapshot", {**_TEXT, "minLength": 1}, "The snapshot's name"),
+    "key": _parameter(
+        "path",
+        "key",
+        {**_TEXT, "minLength": 1, "maxLength": SCHEDULE_KEY_LENGTH},
+        "The schedule's key; a slash in it is written %2F",
+    ),
     "from": {**_parameter("query", "from", _TEXT, "The earlier point"), "required": True},
     "to": _parameter("query", "to", _TEXT, "The later point; now without it"),
     "endpoint": _parameter("path", "endpoint", {**_TEXT, "format": "uuid"}, "The endpoint's id"),

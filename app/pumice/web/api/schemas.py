@@ -11,6 +11,7 @@ from pumice.web.api.schemas_history import HISTORY_SCHEMAS
 from pumice.web.api.schemas_jobs import JOB_SCHEMAS
 from pumice.web.api.schemas_outgoing import OUTGOING_SCHEMAS
 from pumice.web.api.schemas_replay import REPLAY_SCHEMAS
+from pumice.web.api.schemas_schedules import SCHEDULE_SCHEMAS, SESSION_TIMEZONE
 
 _CONTENT: Schema = {
     "description": "Text, or parts such as `{type: text, text: …}` and `{type: image_url, image_url: …}`",
@@ -157,12 +158,13 @@ SCHEMAS: dict[str, Schema] = {
             "temporary": {"type": "boolean"},
             "expiresAt": or_null(TIME),
             "metadata": _METADATA,
+            "timezone": {**or_null(TEXT), "description": "IANA name; null is UTC"},
             "createdAt": TIME,
             "updatedAt": TIME,
         },
         (
             *("agentId", "sessionId", "state", "stateVersion", "version", "codeVersion", "messageCount", "parent"),
-            *("quiet", "temporary", "expiresAt", "metadata", "createdAt", "updatedAt"),
+            *("quiet", "temporary", "expiresAt", "metadata", "timezone", "createdAt", "updatedAt"),
         ),
     ),
     "NewSession": object_of(
@@ -174,7 +176,8 @@ SCHEMAS: dict[str, Schema] = {
         },
         (),
     ),
-    "SessionChange": object_of("What to change", {"metadata": _METADATA}) | {"additionalProperties": False},
+    "SessionChange": object_of("What to change", {"metadata": _METADATA, "timezone": SESSION_TIMEZONE}, ())
+    | {"additionalProperties": False, "minProperties": 1},
     "SessionPage": {
         **page_of("sessions", "Session"),
         "properties": {
@@ -221,6 +224,7 @@ SCHEMAS: dict[str, Schema] = {
     **DELIVERY_SCHEMAS,
     **JOB_SCHEMAS,
     **OUTGOING_SCHEMAS,
+    **SCHEDULE_SCHEMAS,
     "Health": object_of("The process lives", {"status": {"const": "ok"}}),
     "Readiness": object_of(
         "The store answers",

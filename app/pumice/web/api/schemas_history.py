@@ -31,13 +31,17 @@ HISTORY_SCHEMAS: dict[str, Schema] = {
     "Effect": object_of(
         "What a turn did beside what it saved; in a quiet session, what it would have done",
         {
-            "kind": {"enum": ["call", "schedule", "send", "job", "emit", "model", "tool"]},
+            "kind": {"enum": ["call", "schedule", "unschedule", "send", "job", "emit", "model", "tool"]},
             "sessionId": TEXT,
             "method": TEXT,
             "args": {"type": "array"},
             "kwargs": {"type": "object"},
             "delay": {"type": "number"},
             "at": TIME,
+            "key": {**TEXT, "description": "Of a schedule that has one"},
+            "cron": TEXT,
+            "every": {"type": "number"},
+            "timezone": or_null(TEXT),
             "data": {},
             "job": TEXT,
         },

@@ -8,17 +8,18 @@ from flask import Blueprint, Response, request
 from pumice.agents.body_text import parse_json
 from pumice.agents.conditions import Condition, read_condition
 from pumice.agents.names import checked_session_id, is_temporary_id
+from pumice.agents.scheduling import checked_timezone
 from pumice.agents.session_lines import METADATA_LIMIT
 from pumice.agents.spec import AgentSpec
 from pumice.errors import Conflict, InvalidField, Malformed, UnknownSession
-from pumice.sessions import queries
+from pumice.sessions import queries, schedules
 from pumice.sessions.accept import temporary_session_id
 from pumice.sessions.points import resolve
 from pumice.sessions.staleness import refresh_stale
 from pumice.web.api.documents import interaction_document, point_document, session_document
 from pumice.web.http.front import Front
 from pumice.web.http.managing import LAST_SEQ, authorised, page_limit, page_number
-from pumice.web.http.request_fields import either, given_point, json_object
+from pumice.web.http.request_fields import checked, either, given_point, json_object
 from pumice.web.http.responses import json_response
 
 
@@ -68,10 +69,9 @@ def sessions_blueprint(front: Front) -> Blueprint:
     def change(agent_id: str, session_id: str) -> Response:
         spec = authorised(front, agent_id)
         body = json_object(request)
-        if unknown := set(body) - {"metadata"}:
-            raise InvalidField(min(unknown), "can't be changed; only metadata can")
-        if not queries.set_metadata(front.engine, spec.id, session_id, checked_metadata(body.get("metadata"))):
-            raise UnknownSession
+        if unknown := set(body) - {"metadata", "timezone"}:
+            raise InvalidField(min(unknown), "can't be changed; only metadata and timezone can")
+        _change(front, spec.id, session_id, body)
         return json_response(read_session(front, spec, session_id))
 
     @blueprint.get("/<session_id>/interactions")
@@ -85,6 +85,20 @@ def sessions_blueprint(front: Front) -> Blueprint:
         return json_response({"interactions": shown, "nextCursor": following})
 
     return blueprint
+
+
+def _change(front: Front, agent_id: str, session_id: str, body: dict[str, Any]) -> None:
+    """Change what the body names. Raises `InvalidField` before anything is changed, `UnknownSession`."""
+    zone = body.get("timezone")
+    if zone is not None:
+        zone = checked(checked_timezone, zone, "timezone")
+    if "metadata" in body or "timezone" not in body:
+        metadata = checked_metadata(body.get("metadata"))
+        if not queries.set_metadata(front.engine, agent_id, session_id, metadata):
+            raise UnknownSession
+    if "timezone" in body:
+        with front.connections.borrow() as store:
+            schedules.move(store, agent_id, session_id, zone)
 
 
 def read_session(front: Front, spec: AgentSpec, session_id: str) -> dict[str, Any]:

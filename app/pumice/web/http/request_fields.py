@@ -1,7 +1,7 @@
 """Reading requests: their JSON, the key they carry, the session and the point they name, their idempotency key."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from flask import Request
 
@@ -10,6 +10,8 @@ from pumice.agents.names import checked_key, checked_session_id, is_temporary_id
 from pumice.errors import Forbidden, InvalidField, UnsupportedMedia
 from pumice.sessions.accept import temporary_session_id
 from pumice.web.http.shortcuts import read_body
+
+T = TypeVar("T")
 
 
 def json_object(request: Request, *, optional: bool = False) -> dict[str, Any]:
@@ -36,6 +38,14 @@ def _object(request: Request, body: bytes | None) -> dict[str, Any]:
 def either(source: Mapping[str, Any], camel: str, snake: str) -> Any:
     """A field under its name or its snake_case name."""
     return source[camel] if camel in source else source.get(snake)
+
+
+def checked(check: Callable[[Any], T], value: Any, field: str) -> T:
+    """A field's value as `check` has it, which raises `ValueError` as `field: what`. Raises `InvalidField`."""
+    try:
+        return check(value)
+    except ValueError as error:
+        raise InvalidField(field, str(error).removeprefix(f"{field}: ")) from None
 
 
 def given_point(request: Request, name: str) -> str | None:
