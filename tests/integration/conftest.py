@@ -44,6 +44,7 @@ SERVED = {
     "clinic": "agents_export:Clinic",
     "notebook": "agents_history:Notebook",
     "reminders": "agents_reminders:Reminders",
+    "planner": "agents_schedules:Planner",
 }
 AGENTS = ",".join(f"{name}=tests.support.{where}" for name, where in SERVED.items())
 REDIS_DATABASE = 1
@@ -73,6 +74,11 @@ def stack(
 @pytest.fixture(scope="session")
 def echo(stack: Stack) -> AgentClient:
     return stack.agent("echo")
+
+
+@pytest.fixture(scope="session")
+def planner(stack: Stack) -> AgentClient:
+    return stack.agent("planner")
 
 
 @pytest.fixture(scope="session")

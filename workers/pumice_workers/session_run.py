@@ -178,7 +178,8 @@ class SessionRun:
         point = None if outcome.status == RETRY else self._points.add(outcome)
         effects = effects_of(outcome)
         if self.claimed.quiet:
-            outcome.calls, outcome.emitted, outcome.schedules = [], [], []
+            outcome.calls, outcome.emitted = [], []
+            outcome.schedules = []
         turn = EndedTurn(outcome, now - self._woken, now - self._started, point, effects)
         spec = self.live.spec
         return SessionCommit(self.lease, version, last, [turn], self._keep, spec.code_version, spec.cls.state_version)

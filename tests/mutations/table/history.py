@@ -53,8 +53,8 @@ ROWS = (
     Mutation(
         proves="quiet forks do nothing outside",
         file="workers/pumice_workers/session_run.py",
-        old="        if self.claimed.quiet:\n            outcome.calls, outcome.emitted, outcome.schedules = [], [], []\n",
-        new="",
+        old="        if self.claimed.quiet:\n            outcome.calls",
+        new="        if False:\n            outcome.calls",
         tests=(HISTORY + "test_a_quiet_fork_records_what_it_would_do",),
     ),
 )
