@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pumice import Agent, handler, tool
@@ -22,6 +23,19 @@ class Teller(Agent):
         """Add an amount."""
         self.state.told.append(amount)
         return sum(self.state.told)
+
+    @tool
+    def plan(self, zone: str) -> str:
+        """Plan something."""
+        self.timezone = zone
+        self.schedule(datetime(2030, 1, 1, tzinfo=UTC), "told", key="once")
+        self.schedule_every("@daily", "told", key="daily", timezone="session")
+        self.schedule_every(timedelta(hours=1), "told", key="hourly")
+        self.unschedule("other")
+        return "planned"
+
+    def told(self) -> None:
+        """Nothing."""
 
     @tool
     def half(self) -> str:
@@ -62,6 +76,15 @@ def test_calls_of_one_id_get_each_their_own_answer(server):
     outcome = bench(Teller).chat("go on")
     assert [one["result"] for one in recorded(outcome)["tools"]] == [1, 3]
     assert told(replayed(outcome)) == told(outcome)
+
+
+def test_what_tools_scheduled_is_scheduled_again(server):
+    server.replies([ToolCall("plan", {"zone": "Asia/Tokyo"})], [ToolCall("plan", {"zone": "UTC"})], "Done.")
+    outcome = bench(Teller).chat("go on")
+    again = replayed(outcome)
+    assert told(again) == told(outcome)
+    assert (again.schedules, again.timezone, again.moves) == (outcome.schedules, "UTC", True)
+    assert len(again.schedules) == 8
 
 
 def test_a_turn_that_took_too_long_does_so_again(server):
