@@ -137,7 +137,7 @@ def test_a_sessions_timezone_is_changed_and_cleared(planner, session):
     assert (document["timezone"], document["metadata"]) == ("Asia/Tokyo", {"a": 1})
 
     def hour() -> str:
-        return planner.sessions(f"/{session}/schedules/k").json()["nextAt"][11:16]
+        return str(planner.sessions(f"/{session}/schedules/k").json()["nextAt"])[11:16]
 
     wait_until(lambda: hour() == "00:00", 20, "nine in Tokyo")
     assert planner.sessions(f"/{session}", "PATCH", json={"timezone": None}).json()["timezone"] is None

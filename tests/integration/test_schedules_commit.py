@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pumice.agents.scheduling import NewSchedule, Unschedule
+from pumice.agents.scheduling import NewSchedule, ScheduleOperation, Unschedule
 from pumice.agents.turn import Outcome
 from tests.support.protocol import Protocol, new, part
 from tests.support.schedules import cron, every, fire, fired, make_due, once, rows, turn
@@ -89,7 +89,7 @@ def _fired(protocol: Protocol, key: str):
 def test_turns_committed_together_count_in_their_order(protocol: Protocol):
     protocol.accept(new(), new(), new())
     claimed = protocol.claim_one()
-    asked = [[every(5.0), every(key="b")], [Unschedule("b")], [every(6.0)]]
+    asked: list[list[ScheduleOperation]] = [[every(5.0), every(key="b")], [Unschedule("b")], [every(6.0)]]
     outcomes = [Outcome(work, schedules=one) for work, one in zip(claimed.work, asked, strict=True)]
     assert protocol.finish(claimed, *outcomes)
     assert {key: row["every"] for key, row in rows(protocol).items()} == {"k": 6.0}

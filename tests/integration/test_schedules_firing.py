@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -151,14 +152,15 @@ def test_looking_and_taking_read_the_index_however_much_waits(protocol: Protocol
     for statement in (NEXT, TAKE):
         options = {"agents": [AGENT, "more"], "batch": BATCH}
         plan = protocol.store.connection.execute(b"explain (analyze, format json) " + statement.sql.encode(), options)
-        document = json.dumps(plan.fetchone()[0])
+        [found] = plan.fetchall()
+        document = json.dumps(found[0])
         assert '"schedules_next"' in document
         assert "Seq Scan" not in document
         assert _rows_read(json.loads(document)[0]["Plan"]) <= 2
     protocol.query("delete from schedules")
 
 
-def _rows_read(node: dict) -> int:
+def _rows_read(node: dict[str, Any]) -> int:
     """The most rows that any part of a plan read of the schedules or threw away."""
     own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if node.get("Relation Name") == "schedules" else 0
     return max([own, *(_rows_read(one) for one in node.get("Plans", ()))])

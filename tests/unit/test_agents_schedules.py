@@ -93,7 +93,7 @@ def test_what_is_never_due_is_refused_at_once(planner, every, timezone, why):
 
 def test_what_is_no_schedule_is_refused_at_once(planner):
     with pytest.raises(TypeError, match="neither"):
-        planner.schedule_every(60, "remind", "a", key="k")  # type: ignore[arg-type]
+        planner.schedule_every(60, "remind", "a", key="k")
     with pytest.raises(ValueError, match="century"):
         planner.schedule(1e12, "remind", "a", key="k")
     with pytest.raises(AttributeError, match="no method 'nothing'"):
