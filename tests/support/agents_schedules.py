@@ -1,6 +1,7 @@
 """An agent that plans what it does later."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pumice import Agent
@@ -45,6 +46,9 @@ class Planner(Agent):
         self.state.told.append(what + mark)
         self.state.missed.append(self.interaction.missed)
         return what
+
+    def touch(self, path: str) -> None:
+        Path(path).touch()
 
     def on_error(self, error: BaseException) -> None:
         self.schedule(86_400, "tell", "failed", key="failed")

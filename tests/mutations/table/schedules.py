@@ -65,10 +65,7 @@ ROWS = (
         file=STEPS,
         old="  for update skip locked) d\n",
         new="  ) d\n",
-        tests=(
-            FIRING + "test_two_at_once_fire_each_time_once",
-            FIRING + "test_one_killed_before_its_commit_has_fired_nothing",
-        ),
+        tests=(FIRING + "test_one_killed_before_its_commit_has_fired_nothing",),
     ),
     Mutation(
         proves="what can't be worked out holds up no other",
