@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterError, croniter
-
 from pumice.agents.jobs import SESSION_ZONE
 from pumice.agents.schedules import Cron
+from pumice.errors import ScheduleError
 
 When: TypeAlias = datetime | timedelta | float
 """A time (with timezone), a duration, or seconds from now."""
@@ -113,13 +112,13 @@ def checked_schedule_key(value: object) -> str:
 
 def checked_cron(value: object) -> str:
     """The value as a cron expression that is due some time. Raises `ValueError`."""
-    if not isinstance(value, str) or "\x00" in value or not croniter.is_valid(value):
-        raise ValueError(f"cron: {value!r} is no cron expression")
     try:
-        Cron(value).next(datetime.now(UTC))
-    except CroniterError:
-        raise ValueError(f"cron: {value!r} is never due") from None
-    return value
+        cron = Cron(value)  # type: ignore[arg-type] (it refuses what is no text)
+    except ScheduleError as error:
+        raise ValueError(f"cron: {error}") from None
+    if cron.next(datetime.now(UTC)) is None:
+        raise ValueError(f"cron: {value!r} is never due")
+    return cron.text
 
 
 def checked_every(value: timedelta | float) -> float:

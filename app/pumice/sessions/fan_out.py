@@ -59,9 +59,9 @@ INSERT: LiteralString = """
   from picked where %(every)s::bigint is null or created_at < %(time)s
 ), overlapping as (
   select distinct p.id as session_id from placed p cross join lateral (
-    select i.kind, i.name, i.available_at, i.scheduled_for from interactions i
+    select i.kind, i.name, i.available_at <= now() or i.attempts > 0 as is_due, i.scheduled_for from interactions i
     where i.agent_id = %(agent)s and i.session_id = p.id and i.status = 'queued' order by i.seq offset 0) q
-  where %(skip)s and q.kind = 'job' and q.name = %(job)s and q.available_at <= now()
+  where %(skip)s and q.kind = 'job' and q.name = %(job)s and q.is_due
     and q.scheduled_for is distinct from p.due
 ), made as (
   insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for, available_at, wake_at,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from pumice.agents.agent import check_callable
 from pumice.agents.chats import CHAT_SOURCE, chat_payload
@@ -75,15 +74,6 @@ class AgentSession:
     def metadata(self) -> dict[str, Any]:
         """The session's metadata: of one that was exported, else empty."""
         return self._stored.metadata
-
-    @property
-    def timezone(self) -> str | None:
-        """The session's timezone, an IANA name: where jobs at each session's own time run; None is UTC."""
-        return self._stored.timezone
-
-    @timezone.setter
-    def timezone(self, timezone: str | None) -> None:
-        self._stored.timezone = None if timezone is None else ZoneInfo(timezone).key
 
     @property
     def sent(self) -> list[Any]:

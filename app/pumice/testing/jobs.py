@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from pumice.agents.jobs import Job, Overlap
 from pumice.agents.names import RESERVED_PREFIX, static_session_id
 from pumice.agents.schedules import LAST, Schedule
+from pumice.agents.states import REASONS, Reason
 from pumice.testing.conditions import holds
 from pumice.testing.interactions import RecordedInteraction, StoredSession
 from pumice.testing.store import InMemoryStore, NewInteraction
 
 OVERLAP = "overlap: the previous run was not finished"
-REPLACED = "overlap: a later run took its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def fan_out(store: InMemoryStore, group: Group, due: datetime) -> None:
             if earlier and job.overlap == Overlap.SKIP:
                 _end(store, one, "skipped", OVERLAP)
             for other in earlier if job.overlap == Overlap.CANCEL else ():
-                _end(store, other, "cancelled", REPLACED)
+                _end(store, other, "cancelled", REASONS[Reason.OVERLAP_CANCELLED])
 
 
 def _groups(store: InMemoryStore, job: Job) -> Iterator[Group]:
