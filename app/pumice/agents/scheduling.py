@@ -113,7 +113,7 @@ def checked_schedule_key(value: object) -> str:
 def checked_cron(value: object) -> str:
     """The value as a cron expression that is due some time. Raises `ValueError`."""
     try:
-        cron = Cron(value)  # type: ignore[arg-type] (it refuses what is no text)
+        cron = Cron(value if isinstance(value, str) else repr(value))
     except ScheduleError as error:
         raise ValueError(f"cron: {error}") from None
     if cron.next(datetime.now(UTC)) is None:
