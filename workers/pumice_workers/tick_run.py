@@ -29,7 +29,7 @@ class TickRun:
     """A tick that this process has taken.
 
     woken: how far the sessions were woken, with the times by `time.monotonic`; what was woken before this process took
-    the tick counts as woken then.
+    the tick counts as woken then. started: how many this process has woken.
     """
 
     tick: Tick
@@ -40,6 +40,7 @@ class TickRun:
     next_look: float = 0.0
     pause: float = PAUSE
     waiting: int = -1
+    started: int = 0
     woken: deque[tuple[str, float]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -54,6 +55,8 @@ class TickRun:
         if not self.is_inserted:
             self._insert(store)
             busy = True
+            if self.started >= OUTSTANDING and not self.is_inserted:
+                return busy  # what is woken keeps the workers busy until all is made
         if time.monotonic() < self.next_look:
             return busy
         began = time.monotonic()
@@ -87,6 +90,7 @@ class TickRun:
         if last is None:
             return False
         wake(sessions)
+        self.started += len(sessions)
         note_woken(store, self.tick, last)
         self.woken.append((last, time.monotonic()))
         return True

@@ -6,7 +6,7 @@ as the statement itself there. Everything else uses the engine (see `queries`).
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -197,6 +197,10 @@ class Transaction:
     def fetch(self, statement: Statement[RowT], parameters: Parameters = ()) -> list[RowT]:
         """Run one statement of the transaction and return its rows."""
         return _fetch(self._connection, statement, parameters)
+
+    def savepoint(self) -> AbstractContextManager[Any]:
+        """A part of the transaction that may fail without the rest of it: what it did is undone then."""
+        return self._connection.transaction()
 
     def finds(self, query: bytes, parameters: Parameters) -> bool:
         """Whether a query that was composed for its parameters returns a row."""

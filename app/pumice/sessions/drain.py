@@ -2,6 +2,9 @@
 
 The broker never holds more than `OUTSTANDING` sessions of a tick. A wake that was lost is rescue's business: runs whose
 session was woken `GRACE` seconds ago, and that still wait, are given to it.
+
+Runs are found by comparing whole keys of `interactions_runs`: of all indexes only that one serves such a comparison,
+whatever the planner knows of a table that has just grown by a million rows.
 """
 
 from typing import NamedTuple
@@ -47,15 +50,17 @@ with t as (
     i.status = 'cancelled' or (i.status = 'skipped' and i.finished_at > i.accepted_at) as is_skipped
   from t cross join lateral (
     select session_id, status, available_at, accepted_at, finished_at from interactions
-    where kind = 'job' and agent_id = %(agent)s and name = %(job)s and scheduled_for = %(time)s
-      and session_id > t.drained and session_id <= t.woken offset 0) i
+    where kind = 'job' and scheduled_for is not null
+      and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, t.drained)
+      and (agent_id, name, scheduled_for, session_id) <= (%(agent)s, %(job)s, %(time)s::timestamptz, t.woken)
+    offset 0) i
 ), first as (
   select min(session_id) as id from runs where status = 'queued'
 ), over as (
   select count(*) filter (where status = 'done') as done,
     count(*) filter (where status in ('failed', 'dead')) as failed,
     count(*) filter (where is_skipped) as skipped, max(session_id) as last
-  from runs, first where first.id is null or session_id < first.id
+  from runs where session_id < coalesce((select id from first), session_id || ' ')
 ), moved as (
   update ticks set drained = coalesce(o.last, drained), done = ticks.done + o.done, failed = ticks.failed + o.failed,
     skipped = ticks.skipped + o.skipped, progressed_at = now(),
@@ -76,8 +81,10 @@ NEXT = Statement(
     "list_runs_to_wake",
     """
 select session_id, status = 'queued' and available_at <= now() as is_due from interactions
-where kind = 'job' and agent_id = %(agent)s and name = %(job)s and scheduled_for = %(time)s
-  and session_id > %(after)s order by session_id limit %(limit)s
+where kind = 'job' and scheduled_for is not null and agent_id = %(agent)s and name = %(job)s
+  and scheduled_for = %(time)s::timestamptz
+  and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, %(after)s)
+order by agent_id, name, scheduled_for, session_id limit %(limit)s
 """,
     _Run,
 )
@@ -98,9 +105,10 @@ HAND_OVER = Statement(
     """
 update interactions i set wake_at = now() from (
   select id from interactions
-  where kind = 'job' and agent_id = %(agent)s and name = %(job)s and scheduled_for = %(time)s
-    and session_id <= %(until)s and session_id > (select drained from ticks
-      where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s)
+  where kind = 'job' and scheduled_for is not null
+    and (agent_id, name, scheduled_for, session_id) <= (%(agent)s, %(job)s, %(time)s::timestamptz, %(until)s)
+    and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, (select drained
+      from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s))
     and status = 'queued' and available_at <= now() and wake_at > now() + interval '1 hour'
   limit %(limit)s for update skip locked) left_over
 where i.id = left_over.id

@@ -9,6 +9,8 @@ from datetime import UTC
 from typing import Any, LiteralString, NamedTuple
 from zoneinfo import ZoneInfo
 
+from psycopg.errors import UniqueViolation
+
 from pumice.agents.jobs import Job, Overlap
 from pumice.agents.names import static_session_id
 from pumice.agents.schedules import Every, is_due
@@ -42,48 +44,87 @@ class _Overlapping(NamedTuple):
     session_id: str
 
 
-EVERYWHERE: LiteralString = "id > %(cursor)s order by id"
-ZONE: LiteralString = "timezone = %(zone)s and id > %(cursor)s order by id"
-WITHOUT_ZONE: LiteralString = "timezone is null and id > %(cursor)s order by id"
+class _Path(NamedTuple):
+    """How a page finds its sessions: the statements that make it, without and with regard to runs that are there."""
+
+    first: Statement[_Page]
+    again: Statement[_Page]
+
+
 SESSIONS: LiteralString = """
+with page as (
   select id, quiet, created_at from sessions
   where agent_id = %(agent)s and deleted_at is null and id not like '$%%' and (%(temporary)s or not temporary) and """
+EVERYWHERE: LiteralString = "id > %(cursor)s order by id limit %(page)s"
+ZONE: LiteralString = "timezone = %(zone)s and id > %(cursor)s order by id limit %(page)s"
+WITHOUT_ZONE: LiteralString = "timezone is null and id > %(cursor)s order by id limit %(page)s"
 ONE_SESSION: LiteralString = """
+with page as (
   select id, quiet, created_at from sessions where agent_id = %(agent)s and id = %(session)s"""
 INSERT: LiteralString = """
-), picked as (
-  select * from page where %(ids)s::text[] is null or id = any(%(ids)s)
 ), placed as (
   select id, quiet, case when %(every)s::bigint is null then %(time)s::timestamptz else %(time)s::timestamptz
       + mod(floor(extract(epoch from created_at))::bigint, %(every)s::bigint) * interval '1 second' end as due
-  from picked where %(every)s::bigint is null or created_at < %(time)s
-), overlapping as (
-  select distinct p.id as session_id from placed p cross join lateral (
-    select i.kind, i.name, i.available_at <= now() or i.attempts > 0 as is_due, i.scheduled_for from interactions i
-    where i.agent_id = %(agent)s and i.session_id = p.id and i.status = 'queued' order by i.seq offset 0) q
-  where %(skip)s and q.kind = 'job' and q.name = %(job)s and q.is_due
-    and q.scheduled_for is distinct from p.due
+  from page
+  where (%(ids)s::text[] is null or id = any(%(ids)s)) and (%(every)s::bigint is null or created_at < %(time)s)
+), unfinished as materialized (
+  select session_id from (
+    select session_id, kind, name, available_at <= now() or attempts > 0 as is_due, scheduled_for from interactions
+    where agent_id = %(agent)s and status = 'queued' and session_id >= (select min(id) from page)
+      and session_id <= (select max(id) from page) offset 0) q
+  where kind = 'job' and name = %(job)s and is_due and (scheduled_for is null or scheduled_for < %(time)s)
+), judged as (
+  select id, due, quiet, %(skip)s and id in (select session_id from unfinished) as is_double,
+    case when %(jitter)s = 0 and %(every)s::bigint is null then now()
+    else greatest(now(), due + interval '1 second' * %(jitter)s
+      * (('x' || substr(md5(%(job)s || '/' || id), 1, 8))::bit(32)::bigint / 4294967296.0)) end as start
+  from placed p
 ), made as (
   insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for, available_at, wake_at,
     status, reason, reason_code, finished_at, effects)
-  select pumice_uuid7(), %(agent)s, p.id, 'job', %(job)s, %(payload)s::json, p.due, w.start,
-    case when w.start > now() then w.start else now() + interval '1 day' end,
-    case when o.session_id is null and not p.quiet then 'queued' else 'skipped' end,
-    case when p.quiet then %(quiet)s when o.session_id is not null then %(reason)s end,
-    case when p.quiet then %(quiet_code)s when o.session_id is not null then %(reason_code)s end,
-    case when o.session_id is not null or p.quiet then now() end,
-    case when p.quiet then json_build_array(json_build_object('kind', 'job', 'job', %(job)s::text)) end
-  from placed p left join overlapping o on o.session_id = p.id
-  cross join lateral (select case when %(jitter)s = 0 and %(every)s::bigint is null then now()
-    else greatest(now(), p.due + interval '1 second' * %(jitter)s
-      * (('x' || substr(md5(%(job)s || '/' || p.id), 1, 8))::bit(32)::bigint / 4294967296.0)) end as start) w
-  order by p.id
-  on conflict do nothing
+  select pumice_uuid7(), %(agent)s, id, 'job', %(job)s, %(payload)s::json, due, start,
+    case when start > now() then start else now() + interval '1 day' end,
+    case when quiet or is_double then 'skipped' else 'queued' end,
+    case when quiet then %(quiet)s when is_double then %(reason)s end,
+    case when quiet then %(quiet_code)s when is_double then %(reason_code)s end,
+    case when quiet or is_double then now() end,
+    case when quiet then json_build_array(json_build_object('kind', 'job', 'job', %(job)s::text)) end
+  from judged """
+COUNT: LiteralString = """
   returning status
 )
 select (select min(id) from page) as first, (select max(id) from page) as last, (select count(*) from page) as seen,
   count(*) filter (where status = 'queued') as made, count(*) filter (where status <> 'queued') as skipped from made
 """
+PAGE_OF_ALL = _Path(
+    Statement("fan_out_page", SESSIONS + EVERYWHERE + INSERT + COUNT, _Page),
+    Statement("fan_out_page_again", SESSIONS + EVERYWHERE + INSERT + "on conflict do nothing" + COUNT, _Page),
+)
+"""Makes one interaction for each session of the next page; a session that has one for this tick gets no other.
+
+It is woken when its turn comes (see `drain`), or by rescue when it is due later than now. Asking whether a session has
+one costs a third of a page, so that is done only for a page that was refused.
+"""
+
+PAGE_OF_ZONE = _Path(
+    Statement("fan_out_page_of_zone", SESSIONS + ZONE + INSERT + COUNT, _Page),
+    Statement("fan_out_page_of_zone_again", SESSIONS + ZONE + INSERT + "on conflict do nothing" + COUNT, _Page),
+)
+"""The same for the sessions of one timezone."""
+
+PAGE_WITHOUT_ZONE = _Path(
+    Statement("fan_out_page_without_zone", SESSIONS + WITHOUT_ZONE + INSERT + COUNT, _Page),
+    Statement(
+        "fan_out_page_without_zone_again", SESSIONS + WITHOUT_ZONE + INSERT + "on conflict do nothing" + COUNT, _Page
+    ),
+)
+"""The same for sessions without a timezone of their own."""
+
+PAGE_OF_ONE = _Path(
+    Statement("fan_out_to_static", ONE_SESSION + INSERT + COUNT, _Page),
+    Statement("fan_out_to_static_again", ONE_SESSION + INSERT + "on conflict do nothing" + COUNT, _Page),
+)
+"""The same for the one session of a static job."""
 
 LOCK = Statement(
     "lock_tick",
@@ -94,27 +135,6 @@ select zone, cursor from ticks where agent_id = %(agent)s and job = %(job)s and 
     _Cursor,
 )
 """Takes a tick that is being fanned out, if no other fan-out has it."""
-
-PAGE_OF_ALL = Statement("fan_out_page", "with page as (" + SESSIONS + EVERYWHERE + " limit %(page)s" + INSERT, _Page)
-"""Makes one interaction for each session of the next page; a session that has one for this tick gets no other.
-
-It is woken when its turn comes (see `drain`), or by rescue when it is due later than now.
-"""
-
-PAGE_OF_ZONE = Statement("fan_out_page_of_zone", "with page as (" + SESSIONS + ZONE + " limit %(page)s" + INSERT, _Page)
-"""The same for the sessions of one timezone."""
-
-PAGE_WITHOUT_ZONE = Statement(
-    "fan_out_page_without_zone", "with page as (" + SESSIONS + WITHOUT_ZONE + " limit %(page)s" + INSERT, _Page
-)
-"""The same for sessions without a timezone of their own."""
-
-PAGE_OF_ONE = Statement(
-    "fan_out_to_static",
-    "with page as (" + ONE_SESSION + INSERT,
-    _Page,
-)
-"""The same for the one session of a static job."""
 
 MAKE_STATIC = Statement(
     "make_static_session", "insert into sessions (agent_id, id) values (%s, %s) on conflict do nothing", NoRow
@@ -219,12 +239,17 @@ class _PageMaker:
             return self._advance(_Cursor(left[1], ""), page, is_last=False, begins=True)
         return self._advance(place, page, is_last=page.seen < PAGE)
 
-    def _insert(self, statement: Statement[_Page], place: _Cursor) -> _Page:
+    def _insert(self, path: _Path, place: _Cursor) -> _Page:
         ids = None
         if self.condition is not None:
             ids = self.condition.pick(self.transaction, self.tick.agent_id, place.cursor, place.zone, PAGE)
         bounds = {"zone": place.zone, "cursor": place.cursor, "page": PAGE, "ids": ids}
-        return self.transaction.fetch(statement, _parameters(self.tick, self.job) | bounds)[0]
+        parameters = _parameters(self.tick, self.job) | bounds
+        try:
+            with self.transaction.savepoint():
+                return self.transaction.fetch(path.first, parameters)[0]
+        except UniqueViolation:
+            return self.transaction.fetch(path.again, parameters)[0]
 
     def _advance(self, place: _Cursor, page: _Page, *, is_last: bool, begins: bool = False) -> Page:
         """Move the cursor past a page, and cancel earlier runs if the job says so. begins: `place` is a new zone."""
