@@ -2,8 +2,11 @@
 
 import pytest
 
+from pumice.agents.jobs import Job
 from pumice.sessions import drain
-from pumice.sessions.drain import Window, finish, hand_over, next_to_wake, note_woken
+from pumice.sessions.drain import advance, ended_runs, finish, hand_over, keep, next_runs
+from pumice_workers import tick_run
+from pumice_workers.tick_run import TickRun
 from tests.support.protocol import AGENT, done, failed, new
 from tests.support.ticks import fan_out, insert_tick, made, tick_of
 
@@ -23,13 +26,14 @@ def spread(protocol):
     return protocol
 
 
-def look(store, tick) -> Window:
-    found = drain.look(store, tick)
-    assert found is not None
-    return found
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(drain, "CHUNK", 2)
+    monkeypatch.setattr(tick_run, "CHUNK", 2)
+    monkeypatch.setattr(tick_run, "OUTSTANDING", 4)
 
 
-def run(protocol, name, outcome=done):
+def end(protocol, name, outcome=done):
     claimed = protocol.claim_one(name)
     protocol.finish(claimed, outcome(claimed.work[0]))
 
@@ -39,65 +43,118 @@ def counts(protocol):
     return row["drained"], row["done"], row["failed"], row["skipped"]
 
 
-def test_sessions_are_woken_a_chunk_at_a_time(spread, monkeypatch):
-    monkeypatch.setattr(drain, "CHUNK", 4)
-    sessions, last = next_to_wake(spread.store, TICK, "")
-    assert (sessions, last) == (NAMES[:4], "s3")
-    note_woken(spread.store, TICK, "s3")
-    assert next_to_wake(spread.store, TICK, look(spread.store, TICK).woken) == (NAMES[4:], "s5")
-    assert next_to_wake(spread.store, TICK, "s5") == ([], None)
+def taken(tick=TICK, job: Job | None = None, **options):
+    return TickRun(tick, job or made(), None, lambda *_: None, **options)
+
+
+def step(run, store):
+    """One step, now. Returns the sessions woken, and None when the tick is over."""
+    woken: list[str] = []
+    run.next_look = 0.0
+    return None if run.step(store, woken.extend) is None else woken
+
+
+def test_runs_are_read_by_session_with_how_they_ended(spread):
+    end(spread, "s0")
+    end(spread, "s1", failed)
+    runs = next_runs(spread.store, TICK, "")
+    assert [(run.session_id, run.waits, run.outcome) for run in runs[:3]] == [
+        ("s0", False, "done"), ("s1", False, "failed"), ("s2", True, None)]  # fmt: skip
+    assert [run.session_id for run in next_runs(spread.store, TICK, "s3")] == ["s4", "s5"]
+    assert next_runs(spread.store, TICK, "s5") == []
+
+
+def test_what_has_ended_is_found_and_what_is_gone_was_skipped(spread):
+    end(spread, "s3")
+    spread.query("delete from interactions where session_id = 's4' and kind = 'job' returning 1 as n")
+    found = ended_runs(spread.store, TICK, NAMES)
+    assert {(run.session_id, run.outcome) for run in found} == {("s3", "done"), ("s4", "skipped")}
+
+
+def test_counts_are_written_once(spread, rival):
+    assert advance(spread.store, TICK, "", "s1", {"done": 2})
+    assert not advance(rival.store, TICK, "", "s1", {"done": 2})
+    assert advance(rival.store, TICK, "s1", "s3", {"done": 1, "failed": 1})
+    assert counts(spread) == ("s3", 3, 1, 0)
+
+
+def test_sessions_are_woken_as_runs_end(spread, small_chunks):
+    run = taken(is_inserted=True)
+    assert step(run, spread.store) == NAMES[:4]
+    assert step(run, spread.store) == []
+    end(spread, "s0", failed)
+    end(spread, "s2")
+    assert step(run, spread.store) == ["s4", "s5"]
+    assert counts(spread)[0] == ""
+    end(spread, "s3")
+    end(spread, "s1")
+    step(run, spread.store)
+    assert counts(spread) == ("s3", 3, 1, 0)
+    end(spread, "s4")
+    end(spread, "s5")
+    assert step(run, spread.store) is None
+    assert counts(spread) == ("s5", 5, 1, 0)
+    assert spread.query("select done_at is not null as done from ticks") == [{"done": True}]
+
+
+def test_another_process_goes_on_where_the_counts_end(spread, small_chunks):
+    first = taken(is_inserted=True)
+    step(first, spread.store)
+    for name in ("s0", "s1", "s2"):
+        end(spread, name)
+    step(first, spread.store)
+    assert counts(spread) == ("s1", 2, 0, 0)
+    second = taken(is_inserted=True)
+    assert step(second, spread.store) == ["s3", "s4", "s5"]
+    for name in ("s3", "s4", "s5"):
+        end(spread, name)
+    assert step(second, spread.store) is None
+    assert step(first, spread.store) is None
+    assert counts(spread) == ("s5", 6, 0, 0)
 
 
 def test_what_is_not_due_yet_is_not_woken(spread):
     spread.query(
-        "update interactions set available_at = now() + interval '1 hour' where session_id = 's2' returning 1 as n"
+        "update interactions set available_at = now() + interval '1 hour' where session_id = 's2' and kind = 'job'"
+        " returning 1 as n"
     )
-    assert next_to_wake(spread.store, TICK, "") == ([name for name in NAMES if name != "s2"], "s5")
+    run = taken(is_inserted=True)
+    assert step(run, spread.store) == [name for name in NAMES if name != "s2"]
+    assert run.chunks[0].pending == set(NAMES)
 
 
-def test_what_ends_is_counted_once_from_the_first_on(spread):
-    note_woken(spread.store, TICK, "s5")
-    for name, outcome in (("s0", done), ("s1", failed), ("s3", done)):
-        run(spread, name, outcome)
-    window = look(spread.store, TICK)
-    assert (window.waiting, window.due, window.is_inserted) == (3, 3, True)
-    assert counts(spread) == ("s1", 1, 1, 0)
-    run(spread, "s2")
-    spread.query(
-        "update interactions set status = 'cancelled', finished_at = now()"
-        " where session_id = 's4' and status = 'queued' returning 1 as n"
-    )
-    look(spread.store, TICK)
-    assert counts(spread) == ("s4", 3, 1, 1)
-    run(spread, "s5")
-    assert look(spread.store, TICK).waiting == 0
-    assert counts(spread) == ("s5", 4, 1, 1)
-    assert look(spread.store, TICK).waiting == 0
-    assert counts(spread) == ("s5", 4, 1, 1)
-
-
-def test_only_what_was_woken_is_looked_at(spread):
-    note_woken(spread.store, TICK, "s1")
-    run(spread, "s0")
-    run(spread, "s4")
-    assert look(spread.store, TICK).waiting == 1
-    assert counts(spread) == ("s0", 1, 0, 0)
-
-
-def test_what_was_skipped_at_once_is_not_counted_again(protocol, spread):
+def test_what_was_skipped_at_once_is_not_counted_again(spread):
     later = tick_of(TICK.scheduled_for.replace(hour=11))
-    insert_tick(protocol, later.scheduled_for)
-    fan_out(protocol, later, made(overlap="skip"))
-    note_woken(protocol.store, later, "s5")
-    look(protocol.store, later)
-    row = protocol.query("select * from ticks order by scheduled_for desc")[0]
+    insert_tick(spread, later.scheduled_for)
+    fan_out(spread, later, made(overlap="skip"))
+    run = taken(later, is_inserted=True)
+    assert step(run, spread.store) == []
+    assert step(run, spread.store) is None
+    row = spread.query("select * from ticks order by scheduled_for desc")[0]
     assert (row["sessions"], row["skipped"], row["drained"]) == (6, 6, "s5")
 
 
-def test_a_wake_that_was_lost_is_left_to_rescue(spread):
-    note_woken(spread.store, TICK, "s5")
-    run(spread, "s0")
-    hand_over(spread.store, TICK, "s2")
+def test_a_wake_that_was_lost_is_left_to_rescue(spread, monkeypatch):
+    run = taken(is_inserted=True)
+    step(run, spread.store)
+    end(spread, "s0")
+    waiting = "select session_id from interactions where status = 'queued' and wake_at <= now() order by 1"
+    step(run, spread.store)
+    assert spread.query(waiting) == []
+    monkeypatch.setattr(tick_run, "GRACE", 0.0)
+    step(run, spread.store)
+    assert [row["session_id"] for row in spread.query(waiting)] == NAMES[1:]
+
+
+def test_what_hangs_keeps_no_other_from_being_woken(spread, small_chunks, monkeypatch):
+    monkeypatch.setattr(tick_run, "GRACE", 0.0)
+    run = taken(is_inserted=True)
+    assert step(run, spread.store) == NAMES[:4]
+    assert step(run, spread.store) == NAMES[4:]
+
+
+def test_only_these_sessions_are_handed_over(spread):
+    hand_over(spread.store, TICK, ["s1", "s2"])
     rows = spread.query("select session_id from interactions where status = 'queued' and wake_at <= now() order by 1")
     assert [row["session_id"] for row in rows] == ["s1", "s2"]
 
@@ -105,13 +162,19 @@ def test_a_wake_that_was_lost_is_left_to_rescue(spread):
 def test_a_tick_is_closed_once_all_is_made(spread):
     spread.query("update ticks set inserted_at = null returning 1 as n")
     finish(spread.store, TICK)
-    assert look(spread.store, TICK).is_inserted is False
+    assert keep(spread.store, TICK, "")
     spread.query("update ticks set inserted_at = now() returning 1 as n")
     finish(spread.store, TICK)
-    assert drain.look(spread.store, TICK) is None
+    assert not keep(spread.store, TICK, "")
+
+
+def test_a_run_makes_its_page_and_wakes_it(protocol, spread):
+    insert_tick(protocol, name="other")
+    other = tick_of(name="other")
+    assert step(taken(other, made("other")), protocol.store) == NAMES
 
 
 def test_other_jobs_and_agents_do_not_count(protocol, spread):
     protocol.accept(new("t", "job", name="other"), new("u", "job", name="remind", agent_id="other"))
     assert AGENT != "other"
-    assert next_to_wake(protocol.store, TICK, "s5") == ([], None)
+    assert next_runs(protocol.store, TICK, "s5") == []

@@ -1,116 +1,115 @@
 """Drain: wake the sessions of a tick as its runs end, count what has ended, and close it when all has.
 
-The broker never holds more than `OUTSTANDING` sessions of a tick. A wake that was lost is rescue's business: runs whose
-session was woken `GRACE` seconds ago, and that still wait, are given to it.
-
-Runs are found by comparing whole keys of `interactions_runs`: of all indexes only that one serves such a comparison,
-whatever the planner knows of a table that has just grown by a million rows.
+Runs are looked for by their whole keys: only the unique index of runs serves that, whatever the planner knows of a
+table that has just grown by a million rows.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.statements import NoRow, Statement
 from pumice.sessions.ticks import LEASE, Tick
 
-OUTSTANDING = 10_000
-"""Sessions of a tick that are woken and whose run has not ended, at the most."""
 CHUNK = 2_000
-"""Sessions that are woken at a time."""
-GRACE = 10.0
-"""Seconds after which a run whose session was woken is given to rescue."""
+"""Runs that are read, and their sessions woken, at a time."""
 
 
-class Window(NamedTuple):
-    """The runs from `drained` to `woken`: how many wait, and whether that is all of the tick.
+class Run(NamedTuple):
+    """A run of a tick. is_due: it waits, and could run now. outcome: done, failed or skipped, None while it waits.
 
-    due: of those that wait, how many could run now. is_inserted: the fan-out has made all; woken: the last session that
-    was woken.
+    A run that was skipped when it was made has none either: it is counted already.
     """
 
-    waiting: int
-    due: int
-    woken: str
-    is_inserted: bool
-
-
-class _Run(NamedTuple):
     session_id: str
     is_due: bool
+    waits: bool
+    outcome: str | None
 
 
-LOOK = Statement(
-    "look_at_tick",
+class _Drained(NamedTuple):
+    drained: str
+
+
+class Ended(NamedTuple):
+    """A run that has ended: done, failed or skipped."""
+
+    session_id: str
+    outcome: str
+
+
+START = Statement(
+    "resume_tick",
     """
-with t as (
-  select woken, drained, inserted_at from ticks
-  where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
-), runs as materialized (
-  select i.session_id, i.status, i.available_at <= now() as is_due,
-    i.status = 'cancelled' or (i.status = 'skipped' and i.finished_at > i.accepted_at) as is_skipped
-  from t cross join lateral (
-    select session_id, status, available_at, accepted_at, finished_at from interactions
-    where kind = 'job' and scheduled_for is not null
-      and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, t.drained)
-      and (agent_id, name, scheduled_for, session_id) <= (%(agent)s, %(job)s, %(time)s::timestamptz, t.woken)
-    offset 0) i
-), first as (
-  select min(session_id) as id from runs where status = 'queued'
-), over as (
-  select count(*) filter (where status = 'done') as done,
-    count(*) filter (where status in ('failed', 'dead')) as failed,
-    count(*) filter (where is_skipped) as skipped, max(session_id) as last
-  from runs where session_id < coalesce((select id from first), session_id || ' ')
-), moved as (
-  update ticks set drained = coalesce(o.last, drained), done = ticks.done + o.done, failed = ticks.failed + o.failed,
-    skipped = ticks.skipped + o.skipped, progressed_at = now(),
-    next_at = now() + %(lease)s * interval '1 second'
-  from over o
-  where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and drained = (select drained from t)
-)
-select (select count(*) from runs where status = 'queued') as waiting,
-  (select count(*) from runs where status = 'queued' and is_due) as due, t.woken,
-  t.inserted_at is not null as is_inserted
-from t
+select drained from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
 """,
-    Window,
+    _Drained,
 )
-"""Counts the runs that have ended, from the first on without a hole, and moves `drained` past them."""
+"""Up to which session the runs of a tick are finished and counted."""
 
 NEXT = Statement(
     "list_runs_to_wake",
     """
-select session_id, status = 'queued' and available_at <= now() as is_due from interactions
+select session_id, status = 'queued' and available_at <= now() as is_due, status = 'queued' as waits,
+  case when status = 'done' then 'done' when status in ('failed', 'dead') then 'failed'
+    when status = 'cancelled' or (status = 'skipped' and finished_at > accepted_at) then 'skipped' end as outcome
+from interactions
 where kind = 'job' and scheduled_for is not null and agent_id = %(agent)s and name = %(job)s
   and scheduled_for = %(time)s::timestamptz
   and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, %(after)s)
 order by agent_id, name, scheduled_for, session_id limit %(limit)s
 """,
-    _Run,
+    Run,
 )
 """The next runs of a tick, by session."""
 
-WOKEN = Statement(
-    "note_woken_runs",
+ENDED = Statement(
+    "list_ended_runs",
     """
-update ticks set woken = %(woken)s where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s
-  and woken < %(woken)s
+select w.session_id, case r.status when 'done' then 'done' when 'failed' then 'failed' when 'dead' then 'failed'
+  else 'skipped' end as outcome
+from unnest(%(sessions)s::text[]) as w(session_id) left join lateral (
+  select i.status from interactions i
+  where i.kind = 'job' and i.scheduled_for is not null and i.agent_id = %(agent)s and i.name = %(job)s
+    and i.scheduled_for = %(time)s::timestamptz and i.session_id = w.session_id limit 1) r on true
+where r.status is distinct from 'queued'
 """,
-    NoRow,
+    Ended,
 )
-"""Notes how far the sessions of a tick were woken."""
+"""Which of these runs have ended. One that is gone, with its session, was skipped."""
+
+KEEP = Statement(
+    "keep_tick",
+    """
+update ticks set woken = greatest(woken, %(woken)s), progressed_at = now(),
+  next_at = now() + %(lease)s * interval '1 second'
+where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null returning drained
+""",
+    _Drained,
+)
+"""Keeps a tick for this process, and notes how far its sessions were woken."""
+
+ADVANCE = Statement(
+    "advance_drained",
+    """
+update ticks set drained = %(until)s, done = done + %(done)s, failed = failed + %(failed)s,
+  skipped = skipped + %(skipped)s
+where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and drained = %(after)s and done_at is null
+returning drained
+""",
+    _Drained,
+)
+"""Notes that all runs between two sessions have ended, and how; only if nobody else did."""
 
 HAND_OVER = Statement(
     "hand_runs_to_rescue",
     """
 update interactions i set wake_at = now() from (
-  select id from interactions
-  where kind = 'job' and scheduled_for is not null
-    and (agent_id, name, scheduled_for, session_id) <= (%(agent)s, %(job)s, %(time)s::timestamptz, %(until)s)
-    and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, (select drained
-      from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s))
-    and status = 'queued' and available_at <= now() and wake_at > now() + interval '1 hour'
-  limit %(limit)s for update skip locked) left_over
+  select r.id from unnest(%(sessions)s::text[]) as w(session_id) cross join lateral (
+    select i.id, i.status, i.available_at, i.wake_at from interactions i
+    where i.kind = 'job' and i.scheduled_for is not null and i.agent_id = %(agent)s and i.name = %(job)s
+      and i.scheduled_for = %(time)s::timestamptz and i.session_id = w.session_id limit 1) r
+  where r.status = 'queued' and r.available_at <= now() and r.wake_at > now() + interval '1 hour') left_over
 where i.id = left_over.id
 """,
     NoRow,
@@ -128,29 +127,39 @@ update ticks set done_at = now() where agent_id = %(agent)s and job = %(job)s an
 """Closes a tick all of whose runs have ended."""
 
 
-def look(store: StoreConnection, tick: Tick) -> Window | None:
-    """Count what has ended. Returns None when the tick is closed. Raises `StoreAwayError`."""
-    found = store.fetch(LOOK, {**tick.key, "lease": LEASE})
-    return found[0] if found else None
+def drained_until(store: StoreConnection, tick: Tick) -> str | None:
+    """Up to which session the tick's runs are counted; None when it is closed. Raises `StoreAwayError`."""
+    found = store.fetch(START, tick.key)
+    return found[0].drained if found else None
 
 
-def next_to_wake(store: StoreConnection, tick: Tick, after: str) -> tuple[list[str], str | None]:
-    """The sessions to wake next, and the last one that was looked at; None when there is no more run.
+def next_runs(store: StoreConnection, tick: Tick, after: str) -> list[Run]:
+    """Up to `CHUNK` runs of a tick, of the sessions after one. Raises `StoreAwayError`."""
+    return store.fetch(NEXT, {**tick.key, "after": after, "limit": CHUNK})
+
+
+def ended_runs(store: StoreConnection, tick: Tick, sessions: Sequence[str]) -> list[Ended]:
+    """Which runs of these sessions have ended. Raises `StoreAwayError`."""
+    return store.fetch(ENDED, {**tick.key, "sessions": list(sessions)})
+
+
+def keep(store: StoreConnection, tick: Tick, woken: str) -> bool:
+    """Keep a tick, woken up to that session. Returns false when it is closed. Raises `StoreAwayError`."""
+    return bool(store.fetch(KEEP, {**tick.key, "woken": woken, "lease": LEASE}))
+
+
+def advance(store: StoreConnection, tick: Tick, after: str, until: str, counts: dict[str, int]) -> bool:
+    """Note how all runs of the sessions in (after, until] have ended. Returns false when somebody else did.
 
     Raises `StoreAwayError`.
     """
-    runs = store.fetch(NEXT, {**tick.key, "after": after, "limit": CHUNK})
-    return [run.session_id for run in runs if run.is_due], runs[-1].session_id if runs else None
+    counted = {name: counts.get(name, 0) for name in ("done", "failed", "skipped")}
+    return bool(store.fetch(ADVANCE, {**tick.key, "after": after, "until": until, **counted}))
 
 
-def note_woken(store: StoreConnection, tick: Tick, woken: str) -> None:
-    """Note how far the tick's sessions were woken. Raises `StoreAwayError`."""
-    store.fetch(WOKEN, {**tick.key, "woken": woken})
-
-
-def hand_over(store: StoreConnection, tick: Tick, until: str) -> None:
-    """Have rescue look at what still waits, of the sessions up to `until`. Raises `StoreAwayError`."""
-    store.fetch(HAND_OVER, {**tick.key, "until": until, "limit": CHUNK})
+def hand_over(store: StoreConnection, tick: Tick, sessions: Sequence[str]) -> None:
+    """Have rescue look at the runs of these sessions that still wait. Raises `StoreAwayError`."""
+    store.fetch(HAND_OVER, {**tick.key, "sessions": list(sessions)})
 
 
 def finish(store: StoreConnection, tick: Tick) -> None:
