@@ -1,7 +1,8 @@
 """Drain: wake the sessions of a tick as its runs end, count what has ended, and close it when all has.
 
-Runs are looked for by their whole keys: only the unique index of runs serves that, whatever the planner knows of a
-table that has just grown by a million rows.
+Runs are looked for by their whole keys, and read by comparing them: only the unique index of runs serves that,
+whatever the planner knows of a table that has just grown by a million rows. (Equal keys beside the comparison would
+have each read begin at the tick's first run.)
 """
 
 from collections.abc import Sequence
@@ -54,9 +55,10 @@ select session_id, status = 'queued' and available_at <= now() as is_due, status
   case when status = 'done' then 'done' when status in ('failed', 'dead') then 'failed'
     when status = 'cancelled' or (status = 'skipped' and finished_at > accepted_at) then 'skipped' end as outcome
 from interactions
-where kind = 'job' and scheduled_for is not null and agent_id = %(agent)s and name = %(job)s
-  and scheduled_for = %(time)s::timestamptz
+where kind = 'job' and scheduled_for is not null
   and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, %(after)s)
+  and (agent_id, name, scheduled_for)
+    < (%(agent)s, %(job)s, %(time)s::timestamptz + interval '1 microsecond')
 order by agent_id, name, scheduled_for, session_id limit %(limit)s
 """,
     Run,
