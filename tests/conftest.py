@@ -26,11 +26,11 @@ if os.environ.get("CI"):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults", action="store_true", help="run the longer fault tests too (tests/acceptance/faults)")
+    parser.addoption("--faults", action="store_true", help="run the longer trials too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the longer fault tests out, unless they are asked for."""
+    """Leave the longer trials out, unless they are asked for."""
     if config.getoption("--faults"):
         return
     left_out = [item for item in items if item.get_closest_marker("faults")]

@@ -88,7 +88,7 @@ def test_it_prints_commands_to_paste(dev):
     for part in (info["url"], *info["agents"]["shop"].values(), "text/event-stream", "wscat -c", '{"customer":"demo"}'):
         assert part in dev.output
     assert "\x1b[" not in dev.output
-    assert re.search(r"^worker +\| ", dev.output, re.MULTILINE)
+    wait_until(lambda: re.search(r"^worker +\| ", dev.output, re.MULTILINE), 60, "a line of the worker")
 
 
 @pytest.mark.parametrize("name", ["worker", "redis", "postgres"])

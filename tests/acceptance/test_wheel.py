@@ -13,6 +13,8 @@ from tests.support.client import AgentClient
 from tests.support.processes import free_port, started_dev
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 AGENTS = "desk=agents:Desk"
 EXECUTED = "migrations-env-was-executed"
 AUTHORS = {

@@ -82,6 +82,7 @@ def test_a_share_goes_to_the_canary_and_the_rest_stays(stack, teller):
         goes_to(teller, inside, "")
 
 
+@pytest.mark.faults
 def test_without_workers_of_its_release_the_stable_ones_run_them(stack, teller):
     inside, _ = sessions(HALF)
     started(teller, HALF)
@@ -93,6 +94,7 @@ def test_without_workers_of_its_release_the_stable_ones_run_them(stack, teller):
     goes_to(teller, inside, "")
 
 
+@pytest.mark.faults
 def test_what_waits_for_the_canary_runs_when_it_ends(stack, teller):
     inside, _ = sessions(HALF)
     with stack.worker(RELEASE="next") as worker:
@@ -142,6 +144,7 @@ def shown(commands: Commands) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.faults
 def test_a_second_canary_of_a_release_goes_back_to_where_it_began(stack, teller, tmp_path):
     commands, (inside, _) = Commands(tmp_path, **stack.environ), sessions(HALF)
     teller.reply("hi", inside)
@@ -157,6 +160,7 @@ def test_a_second_canary_of_a_release_goes_back_to_where_it_began(stack, teller,
     assert len(set(snapshots(teller, inside))) == 2
 
 
+@pytest.mark.faults
 def test_a_share_that_grew_and_shrank_goes_back_as_a_whole(stack, teller, tmp_path):
     commands = Commands(tmp_path, **stack.environ)
     inside, later = sessions(HALF)
@@ -190,6 +194,7 @@ def held(stack):
     return hold
 
 
+@pytest.mark.faults
 def test_without_all_points_it_does_not_start_and_until_all_are_restored_it_is_not_forgotten(
     stack, teller, held, tmp_path
 ):
@@ -212,6 +217,7 @@ def test_without_all_points_it_does_not_start_and_until_all_are_restored_it_is_n
     assert (teller.state(inside)["turns"], shown(commands)) == (1, [])
 
 
+@pytest.mark.faults
 def test_nothing_is_restored_before_the_canarys_workers_know_that_it_was_stopped(stack, teller, tmp_path):
     commands, (inside, _) = Commands(tmp_path, **stack.environ), sessions(HALF)
     teller.reply("hi", inside)

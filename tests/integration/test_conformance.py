@@ -27,6 +27,8 @@ from tests.support.gates import Gate
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 SERVED = {
     "echo": "agents_chat:Echo",
     "streamer": "agents_chat:Streamer",

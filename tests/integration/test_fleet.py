@@ -203,6 +203,7 @@ def test_what_a_worker_that_is_killed_began_another_ends_and_nothing_is_done_twi
     assert made == [{"n": MANY}]
 
 
+@pytest.mark.faults
 def test_a_state_whose_migration_ends_workers_is_given_up_and_the_others_are_migrated(stack, ledger, region):
     for session, parts in zip(names(ledger, region), ("crash", [1], [2]), strict=True):
         old = json.dumps({"parts": parts, "region": region})

@@ -89,6 +89,7 @@ def test_json_lines_can_be_read_and_an_outage_is_told_once() -> None:
         with outage.postgres.away():
             assert flaky.chat("x").status_code == 503
             wait_until(lambda: all("_away" in one.output for one in processes), 20)
+            wait_until(lambda: any("rescue_store_away" in one.output for one in processes), 20)
             assert flaky.chat("x").status_code == 503
             assert flaky.chat("x").status_code == 503
         wait_until(lambda: flaky.chat("x").status_code == 200, 20)

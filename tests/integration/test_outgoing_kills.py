@@ -43,6 +43,7 @@ def test_killed_before_it_fans_out_and_before_it_claims(outgoing, shop, store, e
     got.verified(secret)
 
 
+@pytest.mark.faults
 def test_killed_between_claim_and_send(outgoing, shop, store):
     port = free_port()
     with socket.socket() as deaf:  # takes no connection: its queue is full

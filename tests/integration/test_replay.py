@@ -152,6 +152,7 @@ def test_other_code_differs_in_what_it_changed_alone(till):
     assert till.left() == []
 
 
+@pytest.mark.faults
 def test_a_baseline_and_a_candidate_run_on_workers_of_their_releases(till):
     session = new_session()
     till.recorded(session)
@@ -192,6 +193,7 @@ def test_restores_forks_and_failed_turns_are_replayed(till):
     assert [len(one["turns"]) for one in report["sessions"]] == [4, 1]
 
 
+@pytest.mark.faults
 def test_a_replay_outlives_its_worker(till):
     sessions = [new_session() for _ in range(8)]
     for session in sessions:
@@ -210,6 +212,7 @@ def test_a_replay_outlives_its_worker(till):
     assert till.left() == []
 
 
+@pytest.mark.faults
 def test_states_that_fit_no_more_end_their_replays_alone(till):
     """One more of them than run at a time."""
     session = new_session()

@@ -117,6 +117,7 @@ def test_recorded_answers_come_out_the_same_and_nobody_is_asked(buyer):
     assert buyer.client.state(session) == {"bought": ["milk", "bread"], "looked": 1}
 
 
+@pytest.mark.faults
 def test_code_that_no_longer_has_a_tool_differs_where_it_was_used(buyer):
     session = new_session()
     buyer.recorded(session)

@@ -22,7 +22,7 @@ OUTSTANDING = 10_000
 """Runs of a tick that were woken and have not ended, at the most: what the broker and the workers hold of it."""
 PATIENT = 10
 """How many of those that were handed to rescue count as one: what hangs must not keep the others from being woken."""
-GRACE = 10.0
+GRACE = 5.0
 """Seconds after which a run whose session was woken is handed to rescue: its wake may have been lost."""
 MOST_READ = 20
 """Chunks that are read in one step."""

@@ -10,7 +10,7 @@ from tests.support.faults_workload import ROUTES, Sender, check_single, working
 from tests.support.waiting import wait_until
 
 
-@pytest.mark.parametrize("route", ["post", "chat"])
+@pytest.mark.parametrize("route", ["post", pytest.param("chat", marks=pytest.mark.faults)])
 def test_killed_between_accept_and_wake(stack, route):
     session = f"unwoken-{route}"
     stack.broker_proxy.stall()

@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 SUSPECT = "update workers w set suspected_at"
 
 
-@pytest.mark.parametrize("route", ["post", "await"])
+@pytest.mark.parametrize("route", ["post", pytest.param("await", marks=pytest.mark.faults)])
 def test_past_its_lease_it_cannot_commit(stack, route):
     """Fails when COMMIT asks neither for the lease's token nor for the version.
 

@@ -140,9 +140,9 @@ ROWS = (
     ),
     Mutation(
         proves="6",
-        file="app/pumice/sessions/ticks.py",
-        old="case when o.session_id is null and not p.quiet then 'queued' else 'skipped' end",
-        new="case when not p.quiet then 'queued' else 'skipped' end",
+        file="app/pumice/sessions/fan_out.py",
+        old="case when quiet or is_double then 'skipped' else 'queued' end",
+        new="case when quiet then 'skipped' else 'queued' end",
         tests=("tests/integration/test_lateness.py::test_why_a_run_of_a_job_was_skipped",),
     ),
     Mutation(

@@ -32,16 +32,16 @@ ROWS = (
     ),
     Mutation(
         proves="6",
-        file="app/pumice/sessions/ticks.py",
-        old="%(stamp)s || '/' || p.id, %(time)s",
-        new="gen_random_uuid()::text, %(time)s",
-        tests=("tests/acceptance/faults/test_jobs.py::test_worker_ended_in_the_middle_of_a_fan_out",),
+        file="app/pumice/sessions/job_memory.py",
+        old="decided_until = %(after)s and declaration",
+        new="decided_until <> %(until)s and declaration",
+        tests=("tests/integration/test_job_memory.py::test_two_beats_decide_once",),
     ),
     Mutation(
         proves="6",
-        file="app/pumice/sessions/ticks.py",
-        old="update ticks set cursor = %(cursor)s,",
-        new="update ticks set cursor = chr(1114111),",
+        file="app/pumice/sessions/fan_out.py",
+        old="update ticks set zone = %(zone)s, cursor = %(cursor)s,",
+        new="update ticks set zone = %(zone)s, cursor = chr(1114111),",
         tests=("tests/integration/test_sessions_ticks.py::test_a_fan_out_goes_on_where_another_stopped",),
     ),
     Mutation(
@@ -77,10 +77,10 @@ ROWS = (
     ),
     Mutation(
         proves="5",
-        file="workers/pumice_workers/rescue_loop.py",
-        old="            self._wakes.fan_out(tick.agent_id, tick.job, tick.scheduled_for.isoformat())",
-        new="            tick.scheduled_for.isoformat()",
-        tests=("tests/acceptance/faults/test_jobs.py::test_beat_killed_between_tick_and_fan_out",),
+        file="workers/pumice_workers/tick_run.py",
+        old="                hand_over(store, self.tick, list(chunk.pending))",
+        new="                list(chunk.pending)",
+        tests=("tests/integration/test_sessions_drain.py::test_a_wake_that_was_lost_is_left_to_rescue",),
     ),
     Mutation(
         proves="7",
