@@ -27,7 +27,7 @@ SERVICES = ("web", "worker", "beat")
 RELOADED = 120
 """Seconds that a reload may take on a machine with other work."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.faults]
 
 
 class Place:

@@ -8,6 +8,8 @@ import pytest
 from tests.deploy.journey import ticks, try_everything
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 pytestmark = pytest.mark.deploy
 
 

@@ -48,8 +48,10 @@ def test_jobs_are_listed_with_what_they_remember(run, commands, stack):
     stack.query(
         "insert into jobs (agent_id, name, declaration, error) values ('reminders', 'billed', '', 'no such day')"
     )
-    stack.query("insert into ticks (agent_id, job, scheduled_for, sessions, done, drained) values "
-                "('reminders', 'remind', '2025-01-01', 10, 5, 'z')")  # fmt: skip
+    stack.query(
+        "insert into ticks (agent_id, job, scheduled_for, sessions, done, drained, next_at) values "
+        "('reminders', 'remind', '2025-01-01', 10, 5, 'z', now() + interval '1 hour')"
+    )
     output = run("list")
     assert " paused " in line_of(output, "remind")
     assert "[##########----------]  50%" in line_of(output, "remind")

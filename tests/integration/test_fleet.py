@@ -177,6 +177,7 @@ def test_states_of_the_version_before_are_migrated_and_what_does_not_fit_stays(s
     assert ledger.reply("4", old) == "7"
 
 
+@pytest.mark.faults
 def test_what_a_worker_that_is_killed_began_another_ends_and_nothing_is_done_twice(stack, ledger):
     mark = uuid4().hex
     stack.query(

@@ -11,6 +11,8 @@ from tests.support.gates import Gate
 from tests.support.stack import Process, Stack
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 LIMIT = 5
 SMALL = {"QUEUE_LIMIT": str(LIMIT), "AGENT_QUEUE_LIMIT": "8"}
 

@@ -14,6 +14,8 @@ from tests.support.processes import free_port
 from tests.support.receiver import Receiver, Reply, Stall, receiving
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 MANY = 60
 
 

@@ -48,6 +48,7 @@ def check_refusal(answer):
     assert int(answer.headers["retry-after"]) >= 1
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("lack", LACKS)
 def test_writes_that_are_refused_are_503_and_turns_are_kept(outage, tmp_path, lack):
     stack, echo = outage.stack, outage.stack.agent("echo")
@@ -82,6 +83,7 @@ def test_writes_that_are_refused_are_503_and_turns_are_kept(outage, tmp_path, la
     assert stack.shared["front"].output.count("postgres_away") == stack.shared["front"].output.count("postgres_back")
 
 
+@pytest.mark.faults
 def test_a_postgres_that_never_answers_is_away(postgres_server, migrated_template, redis_url, database_url):
     port = int(database_url.rpartition(":")[2].partition("/")[0])
     proxy = Proxy(port)

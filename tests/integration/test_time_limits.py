@@ -18,6 +18,8 @@ from tests.support.databases import ExternalServer, database
 from tests.support.stack import Process, Stack
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 REDIS_DATABASE = 3
 Prefork = tuple[AgentClient, Process]
 

@@ -16,6 +16,8 @@ from tests.support.gates import Gate
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 AGENTS = "threads=tests.support.agents_unforeseen:OnThreads,loop=tests.support.agents_unforeseen:OnLoop"
 REDIS_DATABASE = 15
 STILL = 2.5

@@ -4,8 +4,12 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
+import pytest
+
 from tests.support.client import new_session
 from tests.support.gates import Gate
+
+pytestmark = pytest.mark.faults
 
 
 def test_a_stop_finishes_requests_and_closes_the_rest(stack, echo, tmp_path):

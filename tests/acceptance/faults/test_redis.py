@@ -28,7 +28,9 @@ def restarted_empty(stack):
     stack.wait_servers()
 
 
-@pytest.mark.parametrize("fault", [flushed, connections_killed, paused, restarted_empty])
+@pytest.mark.parametrize(
+    "fault", [flushed, connections_killed, restarted_empty, pytest.param(paused, marks=pytest.mark.faults)]
+)
 def test_under_load(stack, fault):
     """Fails when rescue() returns no wakes: what was accepted while Redis lost its messages stays queued."""
 
@@ -49,6 +51,7 @@ def test_interactions_are_accepted_without_it(stack):
     check_single(stack, "unannounced", "post")
 
 
+@pytest.mark.faults
 @pytest.mark.faults
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("seconds", [45])
