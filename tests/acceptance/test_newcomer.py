@@ -16,6 +16,8 @@ from tests.support.openai_server import OpenAIServer, ToolCall
 from tests.support.processes import ROOT, DevProcess, free_port, started_dev
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 CLERK = """
 from pumice import Agent, body, header, hook, job, query
 
