@@ -43,6 +43,7 @@ alter table ticks
   add column inserted_at timestamptz,
   add column woken text collate "C" not null default '',
   add column drained text collate "C" not null default '',
+  add column waiting text[] not null default '{}',
   add column done bigint not null default 0,
   add column failed bigint not null default 0,
   add column reason_code text
@@ -101,7 +102,7 @@ def downgrade() -> None:
     op.execute("""
 alter table ticks drop column kind, drop column queues, drop column missed, drop column zones, drop column zone,
   drop column next_at,
-  drop column inserted_at, drop column woken, drop column drained,
+  drop column inserted_at, drop column woken, drop column drained, drop column waiting,
   drop column done, drop column failed, drop column reason_code
 """)
     op.execute("drop table job_gaps")

@@ -1,6 +1,6 @@
 """`/v1/agents/<agent>/jobs` on a running front and worker."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -158,11 +158,12 @@ def test_a_tick_under_way_counts_runs_that_its_row_does_not(jobs):
     at, agent = "2024-06-01T00:00:00Z", "reminders"
     jobs.query("insert into ticks (agent_id, job, scheduled_for, sessions, done, drained, inserted_at) "
                "values (%s, 'billed', %s, 6, 2, 'b', now())", agent, at)  # fmt: skip
-    statuses = {"a": "done", "b": "done", "c": "done", "d": "dead", "e": "skipped", "f": "cancelled"}
+    statuses = {"a": "done", "b": "done", "c": "done", "d": "dead", "e": "skipped", "f": "cancelled", "g": "skipped"}
     for name, status in statuses.items():
         jobs.query(
-            "insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for, status) "
-            "values (pumice_uuid7(), %s, %s, 'job', 'billed', '{}', %s, %s)", agent, name, at, status
+            "insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for, status,"
+            " finished_at) values (pumice_uuid7(), %s, %s, 'job', 'billed', '{}', %s, %s, now() + %s)",
+            agent, name, at, status, timedelta(seconds=0 if name == "g" else 1)
         )  # fmt: skip
     [tick] = jobs.get("/billed/ticks")["ticks"]
     assert [tick[name] for name in ("sessions", "done", "failed", "skipped")] == [6, 3, 1, 2]

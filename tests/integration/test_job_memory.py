@@ -9,7 +9,8 @@ import pytest
 from pumice.agents.job_decisions import decide
 from pumice.agents.jobs import CatchUp
 from pumice.agents.schedules import Cron
-from pumice.sessions.job_memory import adopt, note_error, remember, session_zones, write_decision
+from pumice.sessions.job_memory import adopt, note_error, remember, write_decision
+from pumice.sessions.job_rows import session_zones
 from tests.support.protocol import AGENT, new
 from tests.support.ticks import made
 

@@ -10,9 +10,11 @@ from pumice.agents.jobs import Overlap
 from pumice.agents.schedules import Cron, Every
 from pumice.agents.states import REASONS, Reason
 from pumice.sessions import fan_out as fan_out_module
+from pumice.sessions import ticks as ticks_module
 from pumice.sessions.fan_out import Page
-from pumice.sessions.ticks import close_tick, put_off, take_ticks
-from tests.support.protocol import AGENT, done, new
+from pumice.sessions.ticks import put_off, take_ticks
+from pumice_workers.tick_closing import TickClosing
+from tests.support.protocol import AGENT, done, failed, new
 from tests.support.ticks import TIME, declared, fan_out, insert_tick, made, take, tick_of
 
 TICK = tick_of()
@@ -49,6 +51,12 @@ def jobs(protocol, status="queued"):
 
 def state(protocol):
     return protocol.query("select * from ticks order by scheduled_for")[0]
+
+
+def close(protocol, tick=TICK):
+    closing = TickClosing(tick, Reason.REMOVED)
+    while closing.step(protocol.store, lambda _: None) is not None:
+        pass
 
 
 def test_each_session_gets_one_interaction(protocol, sessions):
@@ -261,9 +269,34 @@ def test_a_jobs_ticks_are_fanned_out_in_their_order(protocol, sessions):
 def test_a_tick_that_is_closed_skips_what_has_not_begun(protocol, sessions):
     fan_out_page(protocol.store, TICK, made())
     held = protocol.claim_one("s1")
-    close_tick(protocol.store, TICK, Reason.REMOVED, "gone")
+    close(protocol)
     assert jobs(protocol, "skipped") == ["s0", "s2"]
     assert (state(protocol)["reason_code"], state(protocol)["skipped"]) == ("removed", 2)
     protocol.finish(held, done(held.work[0]))
     assert jobs(protocol, "done") == ["s1"]
     assert take(protocol) == []
+
+
+def test_a_large_tick_is_closed_page_by_page_with_its_counts(protocol, sessions, monkeypatch):
+    monkeypatch.setattr(ticks_module, "PAGE", 3)
+    fan_out(protocol, TICK, made())
+    for name, outcome in (("s0", done), ("s4", failed)):
+        claimed = protocol.claim_one(name)
+        protocol.finish(claimed, outcome(claimed.work[0]))
+    protocol.query("update ticks set drained = 's0', done = 1, waiting = '{}' returning 1 as n")
+    close(protocol)
+    row = state(protocol)
+    assert (row["done"], row["failed"], row["skipped"], row["drained"]) == (1, 1, 6, "s7")
+    assert jobs(protocol) == []
+
+
+def test_runs_that_the_counts_passed_over_are_skipped_when_a_tick_is_closed(protocol, sessions):
+    fan_out(protocol, TICK, made())
+    for name in sessions[2:]:
+        claimed = protocol.claim_one(name)
+        protocol.finish(claimed, done(claimed.work[0]))
+    protocol.query("update ticks set drained = 's7', done = 5, waiting = '{s0,s1,s2}' returning 1 as n")
+    close(protocol)
+    row = state(protocol)
+    assert (row["done"], row["skipped"], row["waiting"]) == (6, 2, [])
+    assert jobs(protocol, "skipped") == ["s0", "s1"]

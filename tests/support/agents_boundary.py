@@ -3,11 +3,13 @@
 import asyncio
 import contextvars
 import threading
+from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator
 
 from pumice import Agent, hook, query
+from tests.support.waiting import wait_until
 
 
 class Panic(BaseException):
@@ -257,6 +259,8 @@ def _choose(request):
 
 async def _choose_later(request):
     await asyncio.sleep(float(request.query.get("wait", "0")))
+    if "until" in request.query:
+        await asyncio.to_thread(wait_until, Path(request.query["until"]).exists)
     return _choose(request)
 
 

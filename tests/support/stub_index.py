@@ -22,11 +22,12 @@ class StubIndex:
         wheel = self.folder / f"{plain}-{version}-py3-none-any.whl"
         info = f"{plain}-{version}.dist-info"
         with zipfile.ZipFile(wheel, "w") as archive:
-            archive.writestr(f"{info}/METADATA", self._metadata(name, version, list(requires)))
-            archive.writestr(
-                f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: stub\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            )
-            archive.writestr(f"{info}/RECORD", f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+            for file, text in {
+                "METADATA": self._metadata(name, version, list(requires)),
+                "WHEEL": "Wheel-Version: 1.0\nGenerator: stub\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+                "RECORD": f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
+            }.items():
+                archive.writestr(zipfile.ZipInfo(f"{info}/{file}"), text)
         return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
     def environ(self) -> dict[str, str]:

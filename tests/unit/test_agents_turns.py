@@ -144,12 +144,17 @@ def test_a_static_handler_runs_without_an_instance(kind, name):
     assert ("good night" if kind == "job" else "pong") in (outcome.result or "")
 
 
-@pytest.mark.parametrize(("kind", "name"), [("hook", "gone"), ("job", "gone"), ("call", "gone")])
+@pytest.mark.parametrize(("kind", "name"), [("hook", "gone"), ("call", "gone")])
 def test_a_handler_that_the_class_no_longer_has_is_a_failure(kind, name):
     outcome = bench(Counter).run(kind, name)
     assert outcome.status == "failed"
     assert outcome.failure is not None
     assert "gone" in outcome.failure.message
+
+
+def test_a_run_of_a_job_that_the_class_no_longer_has_is_skipped():
+    outcome = bench(Counter).run("job", "gone")
+    assert (outcome.status, outcome.reason_code, outcome.failure) == ("skipped", "removed", None)
 
 
 def test_calls_leave_with_the_turn():

@@ -11,7 +11,6 @@ from pumice.agents.job_times import (
     coming_times,
     due_times,
     newest_time,
-    schedule_of,
     summed_up,
     zone_named,
     zones_of,
@@ -64,9 +63,9 @@ def test_a_zone_that_is_unknown_here_is_utc():
 
 
 def test_intervals_from_creation_are_whole_seconds():
-    schedule = schedule_of(JOBS["hourly"], at(3) + timedelta(seconds=7, milliseconds=900))
+    schedule = JOBS["hourly"].begun(at(3) + timedelta(seconds=7, milliseconds=900))
     assert schedule.next(at(3) + timedelta(seconds=7)) == at(4) + timedelta(seconds=7)
-    assert schedule_of(JOBS["remind"], at(3)) is JOBS["remind"].schedule
+    assert JOBS["remind"].begun(at(3)) is JOBS["remind"].schedule
 
 
 def test_a_span_is_summed_up():

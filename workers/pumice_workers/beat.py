@@ -8,27 +8,28 @@ publish that fails costs nothing: workers look for ticks by themselves.
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
 from celery.beat import Scheduler
 
 from pumice.agents.job_decisions import decide
+from pumice.agents.job_times import zone_named
 from pumice.agents.jobs import Job
 from pumice.errors import StoreAwayError
 from pumice.logs import Outage, get_logger
 from pumice.messaging.wakes import WakePublisher
 from pumice.sessions.beats import show_beat
 from pumice.sessions.connections import StoreConnection
-from pumice.sessions.job_memory import Remembered, adopt, note_error, remember, session_zones, write_decision
+from pumice.sessions.job_memory import Remembered, adopt, note_error, remember, write_decision
+from pumice.sessions.job_rows import session_zones
 from pumice.settings import Settings
 from pumice_workers.starting import load_agents_or_end
 
 INTERVAL = 1.0
 """Seconds between two looks at most: a job that is resumed, or a session's new timezone, is seen then."""
-UTC_ONLY: Mapping[str, tzinfo] = {"": ZoneInfo("UTC")}
 
 log = get_logger("pumice.beat")
 JobKey = tuple[str, str]
@@ -66,6 +67,10 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
             wait = self._look()
         except StoreAwayError as error:
             self._away.begins(error=error)
+            return INTERVAL
+        except psycopg.Error:
+            log.exception("beat_failed")
+            self._store.close()
             return INTERVAL
         self._away.ends()
         return wait
@@ -120,13 +125,7 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
 
     def _zones(self, agent_id: str) -> Mapping[str, tzinfo]:
         """The timezones of an agent's sessions; '' is that of sessions without one."""
-        zones = dict(UTC_ONLY)
-        for name in session_zones(self._store, agent_id):
-            try:
-                zones[name] = ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                log.warning("timezone_unknown", agent=agent_id, timezone=name)
-        return zones
+        return {name: zone_named(name) for name in ("", *session_zones(self._store, agent_id))}
 
     def _pass_over(self, key: JobKey) -> None:
         """Leave a job alone that newer code declares in another way, or not at all."""
@@ -135,14 +134,15 @@ class TickScheduler(Scheduler):  # type: ignore[misc]
             log.warning("job_superseded", agent=key[0], job=key[1])
 
     def _fail(self, key: JobKey, error: Exception) -> None:
-        """Note that a job's due times can't be worked out."""
+        """Note that a job's due times can't be worked out. Raises `StoreAwayError`."""
         if isinstance(error, psycopg.Error):
             self._store.close()
         if key in self._failing:
             return
         self._failing.add(key)
         log.error("job_failed", agent=key[0], job=key[1], exc_info=error)
-        note_error(self._store, *key, f"{type(error).__name__}: {error}")
+        with suppress(psycopg.Error):
+            note_error(self._store, *key, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Publish what is left."""

@@ -11,17 +11,23 @@ from pumice.sessions.cancel import cancel
 from pumice.sessions.connections import StoreConnection
 from pumice_workers.services import Services
 
+LOCK_WAIT = 0.2
+"""Seconds to wait for a session that somebody else holds."""
+
 
 class RunCanceller:
     """Cancels runs on a connection of its own."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._store = StoreConnection(services.settings)
+        self._store = StoreConnection(services.settings, lock_wait=LOCK_WAIT)
         self._control = connect(services.settings.redis_url)
 
     def __call__(self, agent_id: str, session_id: str, interaction_id: str) -> None:
-        """Cancel a run of the session, if it has not ended and nothing else runs there. Raises `StoreAwayError`."""
+        """Cancel a run of the session, if it has not ended and nothing else runs there.
+
+        Raises `StoreAwayError`, and psycopg's `LockNotAvailable` when the session is held for too long.
+        """
         done = cancel(
             self._store, agent_id, session_id, queued=False, only=interaction_id, reason=Reason.OVERLAP_CANCELLED
         )

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pumice.agents.jobs import Job
-from pumice.agents.schedules import Every, Schedule, due_between
+from pumice.agents.schedules import Every, due_between
 from pumice.agents.sources import read_rfc3339
 from pumice.errors import InvalidField
 
@@ -49,7 +49,7 @@ def checked_time(value: Any, field: str) -> datetime:
 def zone_named(name: str | None) -> tzinfo:
     """A session's timezone; UTC for a session without one, or with one that this machine does not know."""
     try:
-        return PLAIN if name is None else ZoneInfo(name)
+        return ZoneInfo(name) if name else PLAIN
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return PLAIN
 
@@ -57,13 +57,6 @@ def zone_named(name: str | None) -> tzinfo:
 def zones_of(job: Job, names: Iterable[str]) -> list[tzinfo]:
     """The zones that a job's schedule is read in. names: the timezones of its agent's sessions."""
     return [PLAIN, *map(zone_named, names)] if job.is_local else [job.zone]
-
-
-def schedule_of(job: Job, created_at: datetime) -> Schedule:
-    """A job's schedule in a session that was made at that time."""
-    if job.by_creation and isinstance(job.schedule, Every):
-        return Every(job.schedule.seconds, created_at.replace(microsecond=0))
-    return job.schedule
 
 
 def due_times(job: Job, zones: Sequence[tzinfo], first: datetime, last: datetime) -> Iterator[datetime]:

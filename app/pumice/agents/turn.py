@@ -25,7 +25,7 @@ from pumice.agents.outgoing import OutgoingEvent
 from pumice.agents.recordings import Answers
 from pumice.agents.requests import Request, Response
 from pumice.agents.scheduling import ScheduleOperation, Unschedule
-from pumice.agents.states import REASONS, Reason
+from pumice.agents.states import REASONS, Kind, Reason, Status
 from pumice.errors import SerializationError, StoredStateError
 
 T = TypeVar("T")
@@ -84,6 +84,7 @@ class Outcome:
     not_asked: list[dict[str, Any]] = field(default_factory=list)
     failure: Failure | None = None
     superseded_by: str | None = None
+    skipped_for: Reason | None = None
     announced: bool = False
 
     @property
@@ -94,7 +95,7 @@ class Outcome:
     @property
     def reason_code(self) -> Reason | None:
         """Why it did not run to its end, if it was no failure."""
-        return Reason.INTERRUPTED if self.superseded_by is not None else None
+        return Reason.INTERRUPTED if self.superseded_by is not None else self.skipped_for
 
     @property
     def reason(self) -> str | None:
@@ -120,7 +121,7 @@ async def run_turn(
     """
     handler = session.spec.handler(work.kind, work.name, work.payload)
     if handler is None:
-        return Outcome(work, "failed", failure=failure_of(LookupError(f"the agent has no {work.kind} {work.name!r}")))
+        return _unknown(work)
     on_loop = session.spec.needs_loop(handler)
     interaction = _interaction(work)
     turn = TurnContext(session.session_id, session.spec.id, interaction, session.history, emit)
@@ -147,6 +148,13 @@ async def run_turn(
         return outcome
     finally:
         turn.close()
+
+
+def _unknown(work: Work) -> Outcome:
+    """What becomes of an interaction that the code has no handler for: a run is of a job that was removed."""
+    if work.kind == Kind.JOB:
+        return Outcome(work, Status.SKIPPED, skipped_for=Reason.REMOVED)
+    return Outcome(work, "failed", failure=failure_of(LookupError(f"the agent has no {work.kind} {work.name!r}")))
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -26,7 +26,7 @@ def schedules(agent: str, session: str, after: str, limit: int, data_dir: Path, 
         resolve(store, agent, session, None)
         rows = stored.list_(store, agent, session, after=after, limit=limit)
     if as_json:
-        print_json([_document(row) for row in rows])
+        print_json([row.encode() for row in rows])
         return
     cells = [(r.key, r.method, r.next_at, _when(r), r.last_at, r.interaction_id, r.error) for r in rows]
     print_table(("KEY", "METHOD", "NEXT", "WHEN", "LAST", "INTERACTION", "ERROR"), cells)
@@ -38,20 +38,3 @@ def _when(row: Any) -> str:
     if row.cron is not None:
         return f"{row.cron} ({row.timezone})"
     return "once" if row.every is None else f"every {row.every:g} s"
-
-
-def _document(row: Any) -> dict[str, Any]:
-    return {
-        "key": row.key,
-        "method": row.method,
-        "args": row.payload.get("args", []),
-        "kwargs": row.payload.get("kwargs", {}),
-        "cron": row.cron,
-        "every": row.every,
-        "timezone": row.timezone,
-        "nextAt": row.next_at,
-        "lastAt": row.last_at,
-        "missed": row.missed,
-        "error": row.error,
-        "interactionId": row.interaction_id,
-    }

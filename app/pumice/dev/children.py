@@ -14,6 +14,8 @@ from typing import IO, Self
 
 from pumice.dev.launch import Launch
 
+LAST_WORDS = 1.0
+"""Seconds for which what an ended process has written is awaited, so that it stands before what is said of its end."""
 Relay = Callable[[str, IO[bytes]], None]
 """Takes a process's name and its output, and reads it to the end."""
 
@@ -71,6 +73,7 @@ class Child:
         self._make, self._guard, self._relay = launch, guard, relay
         self._launch: Launch | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self._kill_at: float | None = None
 
     @property
@@ -95,7 +98,8 @@ class Child:
         process = self._process = self._launch.start()
         self._guard.add(process, self._launch)
         assert process.stdout  # noqa: S101 (for the type: it is a pipe)
-        threading.Thread(target=self._relay, args=(self.name, process.stdout), daemon=True).start()
+        self._reader = threading.Thread(target=self._relay, args=(self.name, process.stdout), daemon=True)
+        self._reader.start()
 
     def ask_to_stop(self) -> None:
         """Send its stop signal; it is killed when its grace is over and `ended` is called."""
@@ -120,6 +124,8 @@ class Child:
         if code is None:
             return None
         self.kill()  # What it left of its group would hold its ports.
+        if self._reader is not None:
+            self._reader.join(LAST_WORDS)
         self._guard.forget(self._process)
         self._process = None
         self.deaths += 1

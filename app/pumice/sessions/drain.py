@@ -5,7 +5,7 @@ whatever the planner knows of a table that has just grown by a million rows. (Eq
 have each read begin at the tick's first run.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pumice.sessions.connections import StoreConnection
@@ -28,7 +28,14 @@ class Run(NamedTuple):
     outcome: str | None
 
 
-class _Drained(NamedTuple):
+class Counted(NamedTuple):
+    """Up to which session a tick's runs are counted; those of the sessions `waiting` are not, which have not ended."""
+
+    drained: str
+    waiting: list[str]
+
+
+class _Kept(NamedTuple):
     drained: str
 
 
@@ -42,9 +49,10 @@ class Ended(NamedTuple):
 START = Statement(
     "resume_tick",
     """
-select drained from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
+select drained, waiting from ticks
+where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
 """,
-    _Drained,
+    Counted,
 )
 """Up to which session the runs of a tick are finished and counted."""
 
@@ -87,21 +95,23 @@ update ticks set woken = greatest(woken, %(woken)s), progressed_at = now(),
   next_at = now() + %(lease)s * interval '1 second'
 where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null returning drained
 """,
-    _Drained,
+    _Kept,
 )
 """Keeps a tick for this process, and notes how far its sessions were woken."""
 
 ADVANCE = Statement(
     "advance_drained",
     """
-update ticks set drained = %(until)s, done = done + %(done)s, failed = failed + %(failed)s,
+update ticks set drained = %(until)s, waiting = %(waiting)s::text[],
+  done = done + %(done)s, failed = failed + %(failed)s,
   skipped = skipped + %(skipped)s
-where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and drained = %(after)s and done_at is null
+where agent_id = %(agent)s and job = %(job)s and scheduled_for = %(time)s and done_at is null
+  and drained = %(after)s and waiting = %(waited)s::text[]
 returning drained
 """,
-    _Drained,
+    _Kept,
 )
-"""Notes that all runs between two sessions have ended, and how; only if nobody else did."""
+"""Notes how the runs between two sessions have ended, but for some; only if nobody else did."""
 
 HAND_OVER = Statement(
     "hand_runs_to_rescue",
@@ -129,10 +139,10 @@ update ticks set done_at = now() where agent_id = %(agent)s and job = %(job)s an
 """Closes a tick all of whose runs have ended."""
 
 
-def drained_until(store: StoreConnection, tick: Tick) -> str | None:
-    """Up to which session the tick's runs are counted; None when it is closed. Raises `StoreAwayError`."""
+def counted(store: StoreConnection, tick: Tick) -> Counted | None:
+    """Which of the tick's runs are counted; None when it is closed. Raises `StoreAwayError`."""
     found = store.fetch(START, tick.key)
-    return found[0].drained if found else None
+    return found[0] if found else None
 
 
 def next_runs(store: StoreConnection, tick: Tick, after: str) -> list[Run]:
@@ -150,13 +160,14 @@ def keep(store: StoreConnection, tick: Tick, woken: str) -> bool:
     return bool(store.fetch(KEEP, {**tick.key, "woken": woken, "lease": LEASE}))
 
 
-def advance(store: StoreConnection, tick: Tick, after: str, until: str, counts: dict[str, int]) -> bool:
-    """Note how all runs of the sessions in (after, until] have ended. Returns false when somebody else did.
+def advance(store: StoreConnection, tick: Tick, before: Counted, after: Counted, counts: Mapping[str, int]) -> bool:
+    """Go from what the tick's row counts to what it counts after these ends. Returns false when somebody else did.
 
     Raises `StoreAwayError`.
     """
-    counted = {name: counts.get(name, 0) for name in ("done", "failed", "skipped")}
-    return bool(store.fetch(ADVANCE, {**tick.key, "after": after, "until": until, **counted}))
+    ended = {name: counts.get(name, 0) for name in ("done", "failed", "skipped")}
+    places = {"after": before.drained, "waited": before.waiting, "until": after.drained, "waiting": after.waiting}
+    return bool(store.fetch(ADVANCE, tick.key | places | ended))
 
 
 def hand_over(store: StoreConnection, tick: Tick, sessions: Sequence[str]) -> None:

@@ -7,21 +7,20 @@ does no harm. Sessions without a timezone of their own are those of the zone ''.
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, LiteralString, NamedTuple
-from zoneinfo import ZoneInfo
 
 from psycopg.errors import UniqueViolation
 
+from pumice.agents.job_times import zone_named
 from pumice.agents.jobs import Job, Overlap
 from pumice.agents.names import static_session_id
 from pumice.agents.schedules import Every, is_due
 from pumice.agents.states import REASONS, Reason, TickKind
 from pumice.sessions.connections import StoreConnection, Transaction
 from pumice.sessions.job_conditions import PageCondition
-from pumice.sessions.job_memory import session_zones
+from pumice.sessions.job_rows import session_zones
 from pumice.sessions.statements import NoRow, Statement
-from pumice.sessions.ticks import LEASE, Tick
+from pumice.sessions.ticks import LEASE, PAGE, Tick
 
-PAGE = 5_000
 NO_ZONE = ""
 """The zone of sessions that have none of their own: UTC."""
 
@@ -208,7 +207,7 @@ def _zones(store: StoreConnection, tick: Tick, job: Job) -> list[str]:
     zones = [NO_ZONE, *session_zones(store, tick.agent_id)]
     if tick.kind == TickKind.MANUAL:
         return sorted(zones)
-    return sorted(zone for zone in zones if is_due(job.schedule, tick.scheduled_for, ZoneInfo(zone or "UTC")))
+    return sorted(zone for zone in zones if is_due(job.schedule, tick.scheduled_for, zone_named(zone)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
-from pumice.agents.job_times import schedule_of, zone_named
+from pumice.agents.job_times import zone_named
 from pumice.agents.jobs import Job
 from pumice.agents.names import RESERVED_PREFIX, checked_session_id, static_session_id
 from pumice.agents.schedules import Schedule, is_due
@@ -204,7 +204,7 @@ def schedule_in(job: Job, session: SessionFacts | None) -> tuple[Schedule, tzinf
     if session is None:
         return job.schedule, job.zone
     zone = zone_named(session.timezone) if job.is_local else job.zone
-    return schedule_of(job, session.created_at), zone
+    return job.begun(session.created_at), zone
 
 
 def _is_due(question: Question, session: SessionFacts | None) -> bool:

@@ -5,7 +5,6 @@ the ticks, what is not run and why, and how far all of that goes together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,10 +32,6 @@ class Remembered(NamedTuple):
 
 class _Made(NamedTuple):
     scheduled_for: datetime
-
-
-class _Zone(NamedTuple):
-    zone: str
 
 
 ADOPT = Statement(
@@ -124,30 +119,6 @@ FAIL = Statement(
 )
 """Notes why a job's due times can't be worked out."""
 
-ZONES = Statement(
-    "list_session_zones",
-    """
-with recursive zones as (
-  (select timezone from sessions where agent_id = %(agent)s and timezone is not null order by timezone limit 1)
-  union all
-  select (select s.timezone from sessions s where s.agent_id = %(agent)s and s.timezone is not null
-    and s.timezone > z.timezone order by s.timezone limit 1)
-  from zones z where z.timezone is not null
-)
-select timezone as zone from zones where timezone is not null
-""",
-    _Zone,
-)
-"""The timezones of an agent's sessions. Steps from one to the next by the index, however many sessions there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A job's memory, and the time by Postgres at which it was read."""
-
-    job: Job
-    row: Remembered
-
 
 def adopt(store: StoreConnection, jobs: Mapping[tuple[str, str], Job], agents: Sequence[str]) -> None:
     """Note what the code of these agents declares, as the beat that started last. Raises `StoreAwayError`."""
@@ -208,8 +179,3 @@ def write_decision(store: StoreConnection, row: Remembered, decision: Decision) 
 def note_error(store: StoreConnection, agent_id: str, job: str, error: str) -> None:
     """Note why a job's due times can't be worked out. Raises `StoreAwayError`."""
     store.fetch(FAIL, {"agent": agent_id, "job": job, "error": error})
-
-
-def session_zones(store: StoreConnection, agent_id: str) -> list[str]:
-    """The timezones of an agent's sessions, without that of those that have none. Raises `StoreAwayError`."""
-    return [row.zone for row in store.fetch(ZONES, {"agent": agent_id}, again=True)]

@@ -51,8 +51,9 @@ class TickRow(Base):
     `zones`: the timezones of the sessions that it is for; null for all that are due then.
     `zone` and `cursor`: how far the fan-out has made interactions; `inserted_at`, when it had made all of them.
     Sessions up to `woken` were woken, and the runs of those up to `drained` are finished and counted in `done`,
-    `failed` and `skipped`; `done_at`, when all of them were. `queues`: it waits for earlier runs whatever the job's
-    overlap says. `missed`: how many due times before it were folded into it. `reason_code`: why it was closed unrun.
+    `failed` and `skipped`, but for those of the sessions `waiting`; `done_at`, when all of them were. `queues`: it
+    waits for earlier runs whatever the job's overlap says. `missed`: how many due times before it were folded into
+    it. `reason_code`: why it was closed unrun.
     """
 
     __tablename__ = "ticks"
@@ -76,6 +77,7 @@ class TickRow(Base):
     inserted_at: Mapped[datetime | None] = mapped_column(Time)
     woken: Mapped[str] = mapped_column(Key, server_default="")
     drained: Mapped[str] = mapped_column(Key, server_default="")
+    waiting: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     done: Mapped[int] = mapped_column(BigInteger, server_default="0")
     failed: Mapped[int] = mapped_column(BigInteger, server_default="0")
     reason_code: Mapped[str | None] = mapped_column(Text)

@@ -120,16 +120,17 @@ UNCOUNTED = Statement(
     """
 select count(*) filter (where status = 'done') as done,
   count(*) filter (where status in ('failed', 'dead')) as failed,
-  count(*) filter (where status in ('skipped', 'cancelled')) as skipped
+  count(*) filter (where status = 'cancelled' or (status = 'skipped' and finished_at > accepted_at)) as skipped
 from (
-  select status from interactions where kind = 'job' and agent_id = %(agent)s and name = %(job)s
-    and scheduled_for = %(time)s and session_id > %(drained)s
-  order by session_id limit %(most)s
+  select status, finished_at, accepted_at from interactions where kind = 'job' and scheduled_for is not null
+    and (agent_id, name, scheduled_for, session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, %(drained)s)
+    and (agent_id, name, scheduled_for) < (%(agent)s, %(job)s, %(time)s::timestamptz + interval '1 microsecond')
+  order by agent_id, name, scheduled_for, session_id limit %(most)s
 ) r
 """,
     _Counts,
 )
-"""How the runs ended that the tick's row does not count yet."""
+"""How the runs ended that the tick's row does not count yet. Those skipped when they were made it counts already."""
 
 ZONES = Statement(
     "list_zones",

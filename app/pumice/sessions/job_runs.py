@@ -50,8 +50,8 @@ class SessionRun(NamedTuple):
 RUN = Statement(
     "insert_manual_tick",
     """
-insert into ticks (agent_id, job, scheduled_for, kind, queues, progressed_at)
-select %(agent)s, %(job)s, t.at, %(kind)s, true, 'epoch' from (
+insert into ticks (agent_id, job, scheduled_for, kind, queues)
+select %(agent)s, %(job)s, t.at, %(kind)s, true from (
   select date_trunc('milliseconds', clock_timestamp()) + n * interval '1 millisecond' as at
   from generate_series(0, %(places)s) n) t
 where not exists (select from ticks where agent_id = %(agent)s and job = %(job)s and scheduled_for = t.at)
@@ -66,8 +66,8 @@ BACKFILL = Statement(
     "insert_backfill_ticks",
     """
 with made as (
-  insert into ticks (agent_id, job, scheduled_for, kind, queues, progressed_at)
-  select %(agent)s, %(job)s, t.at, %(kind)s, true, 'epoch' from unnest(%(times)s::timestamptz[]) as t(at)
+  insert into ticks (agent_id, job, scheduled_for, kind, queues)
+  select %(agent)s, %(job)s, t.at, %(kind)s, true from unnest(%(times)s::timestamptz[]) as t(at)
   order by t.at on conflict do nothing returning job
 )
 select count(*) as ticks from made

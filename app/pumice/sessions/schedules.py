@@ -34,6 +34,25 @@ class Scheduled(NamedTuple):
     created_at: datetime
     updated_at: datetime
 
+    def encode(self) -> dict[str, Any]:
+        """A schedule as clients see it."""
+        return {
+            "key": self.key,
+            "method": self.method,
+            "args": self.payload.get("args", []),
+            "kwargs": self.payload.get("kwargs", {}),
+            "cron": self.cron,
+            "every": self.every,
+            "timezone": self.timezone,
+            "nextAt": self.next_at,
+            "lastAt": self.last_at,
+            "missed": self.missed,
+            "error": self.error,
+            "interactionId": self.interaction_id,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+        }
+
 
 class _Locked(NamedTuple):
     lease_token: int | None

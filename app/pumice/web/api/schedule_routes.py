@@ -8,7 +8,6 @@ from flask import Blueprint, Response, request
 from pumice.agents.names import RESERVED_PREFIX
 from pumice.errors import InvalidField, UnknownSession
 from pumice.sessions import schedules
-from pumice.sessions.schedules import Scheduled
 from pumice.web.api.schedule_requests import read_schedule
 from pumice.web.api.sessions import read_session
 from pumice.web.http.front import Front
@@ -31,7 +30,7 @@ def schedules_blueprint(front: Front) -> Blueprint:
         with front.connections.borrow() as store:
             rows = schedules.list_(store, spec.id, session_id, after=after, limit=limit)
         following = rows[-1].place if len(rows) == limit else None
-        return json_response({"schedules": [schedule_document(row) for row in rows], "nextCursor": following})
+        return json_response({"schedules": [row.encode() for row in rows], "nextCursor": following})
 
     @blueprint.get("/<key>")
     def read(agent_id: str, session_id: str, key: str) -> Response:
@@ -62,26 +61,6 @@ def schedules_blueprint(front: Front) -> Blueprint:
     return blueprint
 
 
-def schedule_document(row: Scheduled) -> dict[str, Any]:
-    """A schedule as clients see it."""
-    return {
-        "key": row.key,
-        "method": row.method,
-        "args": row.payload.get("args", []),
-        "kwargs": row.payload.get("kwargs", {}),
-        "cron": row.cron,
-        "every": row.every,
-        "timezone": row.timezone,
-        "nextAt": row.next_at,
-        "lastAt": row.last_at,
-        "missed": row.missed,
-        "error": row.error,
-        "interactionId": row.interaction_id,
-        "createdAt": row.created_at,
-        "updatedAt": row.updated_at,
-    }
-
-
 def _shown(front: Front, agent_id: str, session_id: str, key: str) -> dict[str, Any]:
     with front.connections.borrow() as store:
-        return schedule_document(schedules.read(store, agent_id, session_id, key))
+        return schedules.read(store, agent_id, session_id, key).encode()

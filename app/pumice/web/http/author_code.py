@@ -21,6 +21,7 @@ from pumice.agents.deliveries import SELECTOR_TIMEOUT
 from pumice.agents.requests import Request
 from pumice.agents.selectors import Selector
 from pumice.errors import Overloaded
+from pumice.web.http.native_loop import run_natively
 
 PLACES = 32
 """Calls of one selector that may be under way in one front process."""
@@ -61,7 +62,7 @@ class AuthorCode:
 
         def run() -> tuple[Any, BaseException | None]:
             try:
-                return call_in_fresh_context(asyncio.run, limited()), None
+                return call_in_fresh_context(run_natively, limited()), None
             except BaseException as error:
                 return None, error
             finally:
