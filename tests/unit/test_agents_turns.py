@@ -1,6 +1,8 @@
 """One turn: what it keeps, what it discards, what it refuses."""
 
+import gc
 import json
+import weakref
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pumice import Agent, Message, Request, hook, job
-from pumice.agents.context import is_uuid
+from pumice.agents.context import TurnContext, is_uuid
 from tests.support.turns import bench
 
 
@@ -184,3 +186,22 @@ def test_turns_add_up_to_those_that_succeed(turns):
         assert len(outcome.calls) == (0 if fails else 2)
     state = session.state or {"total": 0, "tags": {}}
     assert (state["total"], set(state["tags"])) == (expected, tags)
+
+
+class Run:
+    """What a worker's turn leads to, and is led to from."""
+
+    def __init__(self):
+        self.turn = TurnContext(emit=lambda *_: self.turn)
+
+
+def test_a_turn_that_is_over_is_freed_without_a_search_for_cycles():
+    run = Run()
+    left = weakref.ref(run)
+    gc.disable()
+    try:
+        run.turn.close()
+        del run
+        assert left() is None
+    finally:
+        gc.enable()

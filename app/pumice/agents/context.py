@@ -166,8 +166,12 @@ class TurnContext:
     _half: str = ""
 
     def close(self) -> None:
-        """End the turn: what a task or thread that it left behind still does is refused."""
+        """End the turn: what a task or thread that it left behind still does is refused.
+
+        Letting go of `emit` frees the turn at once: through it, it leads to the session's run and back to itself.
+        """
         self.is_over = True
+        self.emit = _ignore
 
     def send(self, data: Any) -> None:
         """Emit a `data` event.
