@@ -62,6 +62,17 @@ def test_two_beats_decide_once(protocol, rival):
     assert gaps(protocol) == [("folded", len(decision.gaps) and decision.gaps[0].count)]
 
 
+def test_a_decision_on_what_was_decided_meanwhile_is_refused(protocol, rival):
+    each = made(schedule=Cron("* * * * *"))
+    row = adopted(protocol, each, ago=600)
+    early: Any = decide(
+        each, row.decided_until, row.now - timedelta(minutes=5), window=HOUR, paused=False, zones={"": each.zone}
+    )
+    assert len(write_decision(rival.store, row, early)) == 1
+    assert write_decision(protocol.store, row, decide_on(row)) == []
+    assert len(ticks(protocol)) == 1
+
+
 def test_a_gap_that_goes_on_stays_one(protocol):
     paused = made(schedule=Cron("* * * * *"))
     adopted(protocol, paused)

@@ -34,8 +34,8 @@ ROWS = (
         proves="6",
         file="app/pumice/sessions/job_memory.py",
         old="decided_until = %(after)s and declaration",
-        new="decided_until <> %(until)s and declaration",
-        tests=("tests/integration/test_job_memory.py::test_two_beats_decide_once",),
+        new="decided_until is not null and declaration",
+        tests=("tests/integration/test_job_memory.py::test_a_decision_on_what_was_decided_meanwhile_is_refused",),
     ),
     Mutation(
         proves="6",
@@ -77,7 +77,7 @@ ROWS = (
     ),
     Mutation(
         proves="5",
-        file="workers/pumice_workers/tick_run.py",
+        file="workers/pumice_workers/tick_window.py",
         old="                hand_over(store, self.tick, list(chunk.pending))",
         new="                list(chunk.pending)",
         tests=("tests/integration/test_sessions_drain.py::test_a_wake_that_was_lost_is_left_to_rescue",),
