@@ -13,8 +13,6 @@ from pumice.sources.timed_hmac import TimedHmac
 from pumice.sources.tokens import Basic, SharedToken
 from tests.support.senders import SENDERS, Delivering
 
-pytestmark = pytest.mark.faults
-
 
 def signs_body(scheme):
     return not isinstance(scheme, SharedToken | Basic)
