@@ -191,8 +191,9 @@ def test_turns_add_up_to_those_that_succeed(turns):
 class Run:
     """What a worker's turn leads to, and is led to from."""
 
-    def __init__(self):
-        self.turn = TurnContext(emit=lambda *_: self.turn)
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.turn = TurnContext(emit=lambda kind, _: self.told.append(kind))
 
 
 def test_a_turn_that_is_over_is_freed_without_a_search_for_cycles():
