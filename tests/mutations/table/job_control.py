@@ -95,8 +95,8 @@ ROWS = (
     Mutation(
         proves="runs under way are counted",
         file="app/pumice/sessions/job_rows.py",
-        old="and session_id > %(drained)s",
-        new="and session_id >= %(drained)s",
+        old="session_id) > (%(agent)s, %(job)s, %(time)s::timestamptz, %(drained)s)",
+        new="session_id) >= (%(agent)s, %(job)s, %(time)s::timestamptz, %(drained)s)",
         tests=("tests/integration/test_job_api.py::test_a_tick_under_way_counts_runs_that_its_row_does_not",),
     ),
 )
