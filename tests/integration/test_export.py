@@ -125,6 +125,15 @@ def test_a_fork_is_exported_with_the_conversation_that_it_shares_and_where_it_be
     assert notebook.sessions(f"/{copy}").json()["quiet"]
 
 
+def test_a_session_keeps_its_timezone(notebook):
+    session = new_session()
+    notebook.reply("set a 1", session)
+    assert notebook.sessions(f"/{session}", "PATCH", json={"timezone": "Asia/Tokyo"}).status_code == 200
+    content = export(notebook, session)
+    assert documents(content)[0]["timezone"] == "Asia/Tokyo"
+    assert notebook.sessions(f"/{imported(notebook, content)}").json()["timezone"] == "Asia/Tokyo"
+
+
 def test_what_was_queued_is_cancelled_and_runs_nowhere(notebook):
     session = new_session()
     notebook.reply("later", session)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from pumice.agents.scheduling import checked_timezone
 from pumice.agents.states import Kind, Status
 
 VERSION = 1
@@ -102,6 +103,7 @@ class Header(Line):
     at: Text | None = None
     temporary: bool = False
     quiet: bool = False
+    timezone: Annotated[Text, AfterValidator(checked_timezone)] | None = None
     created_at: Time
     updated_at: Time
     point: Stand

@@ -20,6 +20,7 @@ class ExportedSession(NamedTuple):
     metadata: dict[str, Any]
     temporary: bool
     quiet: bool
+    timezone: str | None
     line: int | None
     created_at: datetime
     updated_at: datetime
@@ -104,8 +105,8 @@ class KeyframeRow(NamedTuple):
 SESSION = Statement(
     "export_session",
     """
-select o.metadata, o.temporary, o.quiet, s.line, o.created_at, o.updated_at, (select max(i.seq) from interactions i
-  where i.agent_id = s.agent_id and i.session_id = s.id) as newest,
+select o.metadata, o.temporary, o.quiet, o.timezone, s.line, o.created_at, o.updated_at,
+  (select max(i.seq) from interactions i where i.agent_id = s.agent_id and i.session_id = s.id) as newest,
   (select i.finished_at from interactions i where i.id = %(interaction)s::uuid) as until
 from sessions o, sessions s
 where o.agent_id = %(agent)s and o.id = %(session)s and s.agent_id = %(agent)s and s.id = %(owner)s

@@ -95,6 +95,7 @@ class Export:
             at=self._at,
             temporary=row.temporary,
             quiet=row.quiet,
+            timezone=row.timezone,
             created_at=row.created_at,
             updated_at=row.updated_at,
             point=_stand(self._point),

@@ -13,9 +13,10 @@ INSERT = Statement(
     "import_session",
     """
 insert into sessions (agent_id, id, state, base, keyframe, state_version, code_version, version, message_count,
-  history_start, transcript, quiet, used, created_at)
+  history_start, transcript, quiet, timezone, used, created_at)
 values (%(agent)s, %(session)s, %(state)s::json, %(base)b, %(keyframe)s, %(state_version)s, %(code_version)s,
-  %(point)s, %(message_count)s, %(history_start)s, %(transcript)s::json, %(quiet)s, true, %(created_at)s::timestamptz)
+  %(point)s, %(message_count)s, %(history_start)s, %(transcript)s::json, %(quiet)s, %(timezone)s, true,
+  %(created_at)s::timestamptz)
 on conflict do nothing returning id
 """,
     _Made,

@@ -144,8 +144,9 @@ class _Import:
         if state is not None:
             keyframe, base = keep(self._transaction, self._key["agent"], self._key["session"], point.number, state)
             self._keyframe = keyframe, state.encode(), len(base)
-        told = {"state": state, "keyframe": keyframe, "base": base, "created_at": line.created_at, "quiet": line.quiet}
-        if not self._fetch(INSERT, {**self._key, **stands(point), **told}):
+        told = {"state": state, "keyframe": keyframe, "base": base}
+        kept = {"created_at": line.created_at, "quiet": line.quiet, "timezone": line.timezone}
+        if not self._fetch(INSERT, {**self._key, **stands(point), **told, **kept}):
             raise Conflict(f"There is a session {self._key['session']!r} already.")
 
     def _message(self, line: StoredMessage) -> dict[str, Any]:

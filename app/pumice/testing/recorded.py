@@ -65,6 +65,7 @@ def fill(store: InMemoryStore, file: SessionFile) -> StoredSession:
     header = file.header
     session = store.session(header.session_id)
     session.exists, session.temporary, session.created_at = True, header.temporary, header.created_at
+    session.timezone = header.timezone
     session.metadata = file.metadata
     seat(session, header.point, file.said(header.point))
     for line in file.interactions:
