@@ -221,3 +221,25 @@ def test_it_takes_the_secret_key(jobs):
             jobs.call("GET", path, status, headers=headers)
         for action in ("run", "pause", "resume", "backfill"):
             jobs.call("POST", f"/remind/{action}", status, headers=headers)
+
+
+def test_a_run_waits_for_code_that_has_its_job_and_is_skipped_once_the_job_is_removed(jobs):
+    session = new_session()
+    jobs.agent.sessions("", "POST", json={"sessionId": session})
+    jobs.query("insert into jobs (agent_id, name, declaration) values ('reminders', 'newer', '')")
+    jobs.query(
+        "insert into interactions (id, agent_id, session_id, kind, name, payload, scheduled_for, wake_at) "
+        "values (pumice_uuid7(), 'reminders', %s, 'job', 'newer', '{}', %s, now())", session, NEW_YEAR
+    )  # fmt: skip
+
+    def run():
+        [found] = jobs.agent.interactions(session)
+        return found
+
+    wait_until(lambda: run()["reason"], 20, "a worker that takes it")
+    assert (run()["status"], run()["attempts"]) == ("queued", 0)
+    assert "has no job 'newer'" in run()["reason"]
+    jobs.query("update jobs set removed_at = now() where name = 'newer'")
+    jobs.query("update interactions set available_at = now(), wake_at = now() where session_id = %s", session)
+    wait_until(lambda: run()["status"] != "queued", 20, "the next worker")
+    assert (run()["status"], run()["reasonCode"]) == ("skipped", "removed")

@@ -28,7 +28,7 @@ def test_a_state_that_can_not_be_loaded_ends_the_replay(played):
     woken = played.step()
     assert woken == played.forks()[0]
     claimed = played.protocol.claim_one(woken)
-    waits = {"code": FailureCode.STATE, "retry_after": 30.0, "blocking": True}
+    waits = {"code": FailureCode.STATE, "retry_after": 30.0, "blocking": True, "waits": True}
     played.protocol.finish(claimed, failed(claimed.work[0], "retry", **waits))
     played.step()
     assert told(played.report(replay)) == ("failed", "no")
@@ -40,7 +40,7 @@ def test_newer_code_is_waited_for_for_a_while(played):
     replay = played.start("s")
     woken = played.step()
     claimed = played.protocol.claim_one(woken)
-    waits = {"code": FailureCode.STATE, "retry_after": 1.0, "blocking": True}
+    waits = {"code": FailureCode.STATE, "retry_after": 1.0, "blocking": True, "waits": True}
     played.protocol.finish(claimed, failed(claimed.work[0], "retry", **waits))
     played.step()
     assert played.report(replay)["status"] == "running"

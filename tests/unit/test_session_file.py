@@ -152,6 +152,7 @@ def test_an_empty_file_is_refused():
         (changed(7, point={"number": 1, "conversation": [[0, 1]]}), "line 7: the point 1 stands in a line before"),
         (changed(7, point={"number": 1}), "line 7: the line does not fit: point.conversation"),
         (changed(7, type="message"), "line 7: a line of type message must not come after one of type interaction"),
+        (changed(1, timezone="Mars/Olympus"), "line 1: the line does not fit: timezone"),
         (changed(7, type="poem"), "line 7: type: must be one of"),
         (changed(4, content="other"), "line 8: sha256: the lines before are not those"),
         (changed(8, messages=3), "line 8: messages: 3 are counted, and there are 2"),

@@ -6,14 +6,17 @@ from typing import Any
 
 from pumice.agents.boundary import Interrupted, TurnScope, call_in_fresh_context, is_own_doing
 from pumice.agents.context import Emit, History
-from pumice.agents.failures import failure_of
+from pumice.agents.failures import Failure, failure_of
 from pumice.agents.live_session import LiveSession
 from pumice.agents.messages import Message
+from pumice.agents.states import RETRY, Kind
 from pumice.agents.turn import Outcome, Work, drive, run_turn
 from pumice.errors import StoreAwayError
 from pumice.messaging.events import Event
 from pumice.sessions.claim import ClaimedSession
+from pumice.sessions.job_rows import read_job_memory
 from pumice.sessions.loading import load_body, load_messages
+from pumice.sessions.ticks import UNSERVED
 from pumice_workers.interrupts import interrupted
 from pumice_workers.question import Question
 from pumice_workers.services import Services
@@ -77,6 +80,8 @@ class TurnRunner:
             if work.id in run.claimed.large_bodies:
                 with self._services.connections.borrow() as store:
                     work = replace(work, body=load_body(store, work.id))
+            if work.kind == Kind.JOB and work.name not in run.live.spec.jobs and self._is_in_newer_code(run, work):
+                return Outcome(work, RETRY, failure=_unserved(work))
         except StoreAwayError as error:
             failure = failure_of(error, attempt=work.attempts + 1)
             return Outcome(work, failure.status, failure=failure)
@@ -85,6 +90,12 @@ class TurnRunner:
         outcome = await run_turn(run.live, work, self._emit(run, work, question))
         outcome.announced = question.shown
         return outcome
+
+    def _is_in_newer_code(self, run: SessionRun, work: Work) -> bool:
+        """Whether a job that this code does not have is one of the newest code's. Raises `StoreAwayError`."""
+        with self._services.connections.borrow() as store:
+            memory = read_job_memory(store, run.lease.agent_id, str(work.name))
+        return memory is not None and memory.removed_at is None
 
     def _emit(self, run: SessionRun, work: Work, question: Question) -> Emit:
         lease, attempt = run.lease, work.attempts + 1
@@ -98,3 +109,9 @@ class TurnRunner:
                 self._services.events.publish(Event(lease.agent_id, lease.session_id, kind, known | fields))
 
         return emit
+
+
+def _unserved(work: Work) -> Failure:
+    """Why a run waits for a worker of newer code."""
+    told = f"this worker's code has no job {work.name!r}; it waits for one that has it"
+    return Failure(RETRY, "UnknownJob", told, "", work.attempts, retry_after=UNSERVED, waits=True)

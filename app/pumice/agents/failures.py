@@ -30,7 +30,8 @@ ASKED_RETRIES = 3
 class Failure:
     """A failed attempt. `status` is what becomes of the interaction: `retry` (after `retry_after` s), `failed`, `dead`.
 
-    `problem` is the document to answer with when the handler raised one of our problems itself.
+    `problem` is the document to answer with when the handler raised one of our problems itself. `waits`: nothing was
+    tried, since the work has to wait for other code; it is no attempt.
     """
 
     status: str
@@ -42,6 +43,7 @@ class Failure:
     retry_after: float = 0.0
     blocking: bool = False
     problem: dict[str, Any] | None = None
+    waits: bool = False
 
     def add_note(self, note: str) -> None:
         """Append to the message."""
@@ -103,7 +105,8 @@ def failure_of(
     problem = _told(error.document, None) if issubclass(cls, Problem) and isinstance(error, Problem) else None
     blocking = issubclass(cls, StoreAwayError | StoredStateError) or (policy is not None and policy.blocking)
     message, text = _clean(message, MESSAGE_LIMIT), _clean(text, TRACEBACK_LIMIT)
-    return Failure(status, kind, message, text, attempt, _code(cls, timed_out=timed_out), after, blocking, problem)
+    code, waits = _code(cls, timed_out=timed_out), issubclass(cls, StoredStateError)
+    return Failure(status, kind, message, text, attempt, code, after, blocking, problem, waits)
 
 
 def _told(tell: Callable[[], T], otherwise: T) -> T:

@@ -12,14 +12,13 @@ from pumice.agents.messages import Message
 from pumice.agents.names import is_temporary_id
 from pumice.agents.outgoing import OutgoingEvent
 from pumice.agents.scheduling import NewSchedule, ScheduleOperation, Unschedule, changes_of
-from pumice.agents.states import FailureCode
 from pumice.agents.turn import Outcome
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:
     """What became of an interaction."""
     failure = outcome.failure
-    waits = failure is not None and failure.code == FailureCode.STATE
+    waits = failure is not None and failure.waits
     return {
         "id": outcome.work.id,
         "status": "queued" if outcome.status == "retry" else outcome.status,

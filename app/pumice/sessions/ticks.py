@@ -19,7 +19,7 @@ LEASE = 5.0
 PAGE = 5_000
 """Sessions that a statement goes through at the most."""
 UNSERVED = 60.0
-"""Seconds after which a tick of a job that this process does not know is looked at again."""
+"""Seconds after which a tick, or a run, of a job that this process does not know is looked at again."""
 
 
 class Tick(NamedTuple):
