@@ -13,6 +13,7 @@ from pumice.messaging.wakes import queue_of
 from pumice.settings import QUEUES, Settings
 from pumice_workers import prefork
 from pumice_workers.starting import load_agents_or_end
+from pumice_workers.wake_reader import is_read_here
 from pumice_workers.worker_process import WorkerProcess
 
 
@@ -64,6 +65,12 @@ class _Process:
                 self._runtime.start()
             return self._runtime
 
+    def stop_reading(self) -> None:
+        """Take no more messages in this process, which is about to stop."""
+        stop_reading()
+        if self._runtime is not None and self._pid == os.getpid():
+            self._runtime.stop_reading()
+
     def stop(self) -> bool:
         """Stop the runtime, if this process has one. Returns whether all turns were finished."""
         runtime = self._runtime if self._pid == os.getpid() else None
@@ -92,9 +99,12 @@ def _on_init(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
-def _on_worker_ready(**_: Any) -> None:
-    if celery.settings.worker_pool != "prefork":
-        process.runtime()
+def _on_worker_ready(sender: Any, **_: Any) -> None:
+    if celery.settings.worker_pool == "prefork":
+        return
+    runtime = process.runtime()
+    if is_read_here(celery.settings):
+        runtime.read(queue.name for queue in sender.task_consumer.queues)
 
 
 @signals.worker_process_init.connect
@@ -118,7 +128,7 @@ def _on_shutting_down(**_: Any) -> None:
         threading.Thread(target=prefork.end, args=(celery.settings.shutdown_timeout,), daemon=True).start()
     else:
         threading.Thread(target=leave, name="pumice-stop").start()
-    stop_reading()  # last: what it may raise must not keep the stop from beginning
+    process.stop_reading()  # last: what it may raise must not keep the stop from beginning
 
 
 @signals.worker_process_shutdown.connect

@@ -4,15 +4,16 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from pumice.agents.registry import load_agents
 from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
-from pumice.messaging.redis_transport import leave_unread
-from pumice.messaging.wakes import RUN_SESSIONS, WakePublisher, base_queue
+from pumice.messaging.redis_transport import read_elsewhere
+from pumice.messaging.wakes import FAN_OUT, RUN_SESSIONS, WakePublisher, base_queue
 from pumice.messaging.writers import Message
 from pumice.sessions.connections import StoreConnections
 from pumice.settings import OUTGOING, Settings
@@ -28,6 +29,7 @@ from pumice_workers.rescue_loop import RescueLoop
 from pumice_workers.scheduler import JOBS, Scheduler
 from pumice_workers.services import Services
 from pumice_workers.sweep_loop import SweepLoop
+from pumice_workers.wake_reader import UnreadableMessageError, WakeReader
 from pumice_workers.wake_runner import WakeRunner
 from pumice_workers.watcher import Watcher
 
@@ -75,9 +77,9 @@ class WorkerProcess:
             Releases(settings.release),
         )
         self.runner = WakeRunner(self.services)
+        self._reader: WakeReader | None = None
         if settings.worker_pool != "prefork":
-            self.runner.scheduler = scheduler = Scheduler(settings.worker_concurrency, self._run_wake, self._room)
-            leave_unread(lambda queue: scheduler.waiting(base_queue(queue)) > MOST_WAITING)
+            self.runner.scheduler = Scheduler(settings.worker_concurrency, self._run_wake, self._room)
         self.watcher = Watcher(self.services, self.runner)
         self.control = ControlListener(self.services, self.runner, self.watcher)
         self.rescue = RescueLoop(settings, self.runner, self.events, self.wakes, list(self.registry))
@@ -116,6 +118,34 @@ class WorkerProcess:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GARBAGE)
+
+    def read(self, queues: Iterable[str]) -> None:
+        """Read these queues of a Redis broker from now on, instead of Celery."""
+        read_elsewhere()
+        self._reader = WakeReader(self.settings, list(queues), self._take, self._has_room)
+        self._reader.start()
+
+    def stop_reading(self) -> None:
+        """Take no more messages."""
+        if self._reader is not None:
+            self._reader.stop()
+
+    def _take(self, queue: str, task: str, arguments: list[Any]) -> None:
+        """Run a message. Raises `UnreadableMessageError`."""
+        if task == FAN_OUT:
+            self.fan_out.hint()
+        elif task != RUN_SESSIONS:
+            raise UnreadableMessageError(f"unknown task {task}")
+        elif len(arguments) != 1 or not _are_keys(arguments[0]):
+            raise UnreadableMessageError(f"{task} takes a list of [agent id, session id]")
+        elif self.runner.stopping:
+            self.runner.leave_to_others(arguments[0])
+        else:
+            self.run_sessions(arguments[0], queue)
+
+    def _has_room(self, queue: str) -> bool:
+        scheduler = self.runner.scheduler
+        return scheduler is None or scheduler.waiting(base_queue(queue)) <= MOST_WAITING
 
     def run_sessions(self, keys: list[list[str]], queue: str) -> None:
         """Run the sessions of a wake that came in `queue`: on the scheduler's threads or, in a prefork child, here."""
@@ -169,3 +199,11 @@ class WorkerProcess:
         self.events.stop()
         self.wakes.stop()
         return finished and not (self.runner.scheduler and self.runner.scheduler.lost)
+
+
+def _are_keys(keys: Any) -> bool:
+    """Whether these name sessions."""
+    return isinstance(keys, list) and all(
+        isinstance(key, list) and len(key) == 2 and isinstance(key[0], str) and isinstance(key[1], str)  # noqa: PLR2004
+        for key in keys
+    )

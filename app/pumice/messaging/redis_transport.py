@@ -3,10 +3,11 @@
 kombu's own writes each message it reads into an `unacked` hash and index and removes it again when it is acknowledged,
 with a client object made for each: 45% of a worker's interpreter time for trivial turns. This one keeps count of
 unacknowledged messages in memory only, which is what prefetch needs, and reuses one client. Used by the publisher and,
-through Celery's `broker_transport`, by the consumer; for brokers other than Redis kombu's own transports are used.
+through Celery's `broker_transport`, by the consumer, unless the worker reads its messages itself (`wake_reader`); for
+brokers other than Redis kombu's own transports are used.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -55,7 +56,6 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
     QoS = CountingQoS
     _shared_client: Any = None
     _reads = True
-    _is_narrowed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,13 +68,9 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
             self._in_poll.disconnect()
 
     def _brpop_start(self, timeout: Any = None) -> None:
-        """Begin the blocking read of the queues to be read now; if there are none, kombu asks again within a second."""
-        if not self._reads:
+        """Begin the blocking read, unless something else reads, or nothing any more; kombu asks again soon."""
+        if not self._reads or _is_read_elsewhere:
             return
-        read = [queue for queue in self.active_queues if not _unread(queue)]
-        if len(read) < len(self.active_queues) or self._is_narrowed:
-            self._queue_cycle.update(read)
-            self._is_narrowed = len(read) < len(self.active_queues)
         super()._brpop_start(timeout)
 
     @contextmanager
@@ -96,18 +92,13 @@ class UntrackedChannel(redis.Channel):  # type: ignore[misc]
 _channels: WeakSet[UntrackedChannel] = WeakSet()
 """The channels of this process."""
 
-
-def leave_unread(unread: Callable[[str], bool]) -> None:
-    """Have the queues of which `unread` says so not read for as long as it does."""
-    global _unread  # noqa: PLW0603 (one consumer in a process, which Celery makes)
-    _unread = unread
+_is_read_elsewhere = False
 
 
-def _read_all(_queue: str) -> bool:
-    return False
-
-
-_unread: Callable[[str], bool] = _read_all
+def read_elsewhere() -> None:
+    """Have kombu read no messages in this process: something else does."""
+    global _is_read_elsewhere  # noqa: PLW0603 (one consumer in a process, which Celery makes)
+    _is_read_elsewhere = True
 
 
 def stop_reading() -> None:

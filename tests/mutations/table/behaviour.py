@@ -183,7 +183,7 @@ ROWS = (
     Mutation(
         proves="a stopping worker swallows no wake",
         file="workers/pumice_workers/celery_app.py",
-        old="    stop_reading()  # last",
+        old="    process.stop_reading()  # last",
         new="    pass  # last",
         tests=("tests/integration/test_stop_reading.py::test_a_worker_that_is_stopping_swallows_no_wake",),
     ),

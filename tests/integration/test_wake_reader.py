@@ -1,0 +1,190 @@
+"""A worker's own reading of a Redis broker: every message once, whatever is between them, until it is told to stop."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from kombu import Connection, Producer
+
+from pumice.messaging.writers import RedisWriter
+from pumice.settings import Settings
+from pumice_workers.wake_reader import UnreadableMessageError, WakeReader, decode, is_read_here
+from tests.support.waiting import wait_until
+
+QUEUES = ["chat", "hooks", "jobs"]
+FIELDS = st.sampled_from(["body", "headers", "properties", "task"])
+VALUES = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["", "[]", "[[], {}, {}]"]),
+    lambda inner: st.lists(inner) | st.dictionaries(FIELDS.filter(lambda name: name != "task"), inner),
+)
+"""JSON of much the same form as a message, but for its task."""
+
+
+class Reading:
+    """A reader's messages, and the queues that have no room."""
+
+    def __init__(self, url: str) -> None:
+        self.taken: list[tuple[str, str, list[Any]]] = []
+        self.full: set[str] = set()
+        settings = Settings.from_env({"DATABASE_URL": "postgresql://nowhere/none", "REDIS_URL": url})
+        self.reader = WakeReader(settings, QUEUES, self._take, lambda queue: queue not in self.full)
+
+    def _take(self, queue: str, task: str, arguments: list[Any]) -> None:
+        if task == "refused":
+            raise UnreadableMessageError(task)
+        if task == "broken":
+            raise ZeroDivisionError
+        self.taken.append((queue, task, arguments))
+
+    def has_taken(self, count: int) -> None:
+        """Wait until it has taken so many."""
+        wait_until(lambda: len(self.taken) >= count)
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Reading]:
+    made = Reading(url)
+    made.reader.start()
+    try:
+        yield made
+    finally:
+        made.reader.stop()
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as made:
+        yield made
+
+
+def _send(url: str, *messages: tuple[str, str, list[Any]]) -> None:
+    writer = RedisWriter(url)
+    writer.send(messages)
+    writer.close()
+
+
+def _waits(client: redis.Redis) -> bool:
+    """Whether somebody is in a blocking read."""
+    return any(one["cmd"] == "brpop" and "b" in one["flags"] for one in client.client_list())
+
+
+def test_messages_are_taken_once_and_in_order(redis_url, client):
+    sent = [("hooks", "task", [n]) for n in range(200)]
+    _send(redis_url, *sent)
+    with reading(redis_url) as made:
+        wait_until(lambda: len(made.taken) >= len(sent))
+        assert made.taken == sent
+        assert not client.llen("hooks")
+
+
+def test_what_any_celery_sends_is_read(redis_url):
+    with Connection(redis_url) as connection, reading(redis_url) as made:
+        headers = {"lang": "py", "task": "pumice.run_sessions", "id": "1"}
+        body = [[[["agent", "sé"]]], {}, {"callbacks": None}]
+        Producer(connection.channel(), serializer="json").publish(body, routing_key="chat", headers=headers)
+        wait_until(lambda: made.taken)
+        assert made.taken == [("chat", "pumice.run_sessions", [[["agent", "sé"]]])]
+
+
+def test_nothing_that_is_unreadable_keeps_the_next_message_from_being_read(redis_url, client):
+    _send(redis_url, ("chat", "refused", []), ("chat", "broken", []))
+    client.lpush("chat", b"no JSON", b"[]", b"{}", orjson.dumps({"body": "e30=", "properties": {}, "headers": {}}))
+    _send(redis_url, ("chat", "good", []))
+    with reading(redis_url) as made:
+        wait_until(lambda: made.taken)
+        assert made.taken == [("chat", "good", [])]
+
+
+def test_a_flood_in_one_queue_leaves_the_others_their_turn(redis_url):
+    _send(redis_url, *[("chat", "flood", [n]) for n in range(50)], ("hooks", "h", []), ("jobs", "j", []))
+    with reading(redis_url) as made:
+        wait_until(lambda: len(made.taken) >= 52)
+        assert {task for _, task, _ in made.taken[:3]} == {"flood", "h", "j"}
+
+
+def test_a_queue_without_room_is_left_for_others(redis_url, client):
+    _send(redis_url, ("chat", "c", []), ("hooks", "h", []))
+    made = Reading(redis_url)
+    made.full = {"chat"}
+    made.reader.start()
+    try:
+        wait_until(lambda: made.taken)
+        made.full = set(QUEUES)
+        assert made.taken == [("hooks", "h", [])]
+        assert client.llen("chat") == 1
+        made.full = set()
+        wait_until(lambda: len(made.taken) == 2)
+    finally:
+        made.reader.stop()
+
+
+def test_a_connection_that_is_cut_is_made_again(redis_url, client):
+    with reading(redis_url) as made:
+        for n in range(3):
+            wait_until(lambda: _waits(client))
+            client.client_kill_filter(_type="normal", skipme=True)
+            _send(redis_url, ("chat", "after", [n]))
+            made.has_taken(n + 1)
+    assert [arguments for _, _, arguments in made.taken] == [[0], [1], [2]]
+
+
+def test_one_that_was_told_to_stop_takes_nothing_more(redis_url, client):
+    made = Reading(redis_url)
+    made.reader.start()
+    wait_until(lambda: _waits(client))
+    made.reader.stop()
+    wait_until(lambda: not _waits(client))
+    _send(redis_url, ("chat", "late", []))
+    wait_until(lambda: not any(one.name == "pumice-reader" for one in threading.enumerate()))
+    assert not made.taken
+    assert client.llen("chat") == 1
+
+
+def test_it_waits_at_the_broker_rather_than_asking_again_and_again(redis_url, client):
+    with reading(redis_url):
+        wait_until(lambda: _waits(client))
+        before, since = client.info("commandstats")["cmdstat_brpop"]["calls"], time.monotonic()
+        wait_until(lambda: client.info("commandstats")["cmdstat_brpop"]["calls"] > before)
+        assert client.info("commandstats")["cmdstat_brpop"]["calls"] - before <= 1 + (time.monotonic() - since)
+
+
+@given(st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_no_message_is_said_to_be_unreadable(message):
+    with pytest.raises(UnreadableMessageError):
+        decode(message)
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_body_may_be_base64(encoded):
+    body = orjson.dumps([[1], {}, {}])
+    envelope = {
+        "body": (base64.b64encode(body) if encoded else body).decode(),
+        "headers": {"task": "t"},
+        "properties": {"body_encoding": "base64"} if encoded else {},
+    }
+    assert decode(orjson.dumps(envelope)) == ("t", [1])
+
+
+@pytest.mark.parametrize(
+    ("environ", "here"),
+    [
+        ({}, True),
+        ({"STOCK": "kombu"}, False),
+        ({"STOCK": "celery"}, False),
+        ({"BROKER_URL": "amqp://localhost//"}, False),
+    ],
+)
+def test_other_brokers_and_stock_libraries_are_left_to_celery(environ, here):
+    settings = Settings.from_env(
+        {"DATABASE_URL": "postgresql://nowhere/none", "REDIS_URL": "redis://localhost", **environ}
+    )
+    assert is_read_here(settings) is here
