@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Connection, Producer
 
+from pumice.messaging import redis_transport
+from pumice.messaging.wakes import RUN_SESSIONS
 from pumice.messaging.writers import RedisWriter
 from pumice.settings import Settings
 from pumice_workers.wake_reader import UnreadableMessageError, WakeReader, decode, is_read_here
+from pumice_workers.worker_process import MOST_WAITING, WorkerProcess
 from tests.support.waiting import wait_until
 
 NAME = "reader-under-test"
@@ -182,3 +185,36 @@ def test_other_brokers_and_stock_libraries_are_left_to_celery(environ, here):
         {"DATABASE_URL": "postgresql://nowhere/none", "REDIS_URL": "redis://localhost", **environ}
     )
     assert is_read_here(settings) is here
+
+
+@pytest.fixture
+def worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+    """A worker that reads and starts no turn: its Postgres is away, and it waits for it."""
+    monkeypatch.setattr(redis_transport, "_is_read_elsewhere", False)  # what it sets is taken back after the test
+    environ = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": redis_url, "WORKER_CONCURRENCY": "1"}
+    made = WorkerProcess(Settings.from_env({**environ, "AGENTS": "echo=tests.support.agents_chat:Echo"}))
+    made.read(QUEUES)
+    yield made
+    made.stop_reading()
+    made.runner.stopping = True
+    made.rescue.ready.set()
+
+
+def test_a_worker_leaves_to_others_what_it_has_no_room_for(worker, redis_url, client):
+    many = [["echo", f"s{n}"] for n in range(2 * MOST_WAITING)]
+    _send(redis_url, ("hooks", RUN_SESSIONS, [many]))
+    wait_until(lambda: worker.runner.scheduler.waiting("hooks") > MOST_WAITING)
+    wait_until(lambda: not client.llen("hooks"))
+    _send(redis_url, *[("hooks", RUN_SESSIONS, [[["echo", "more"]]])] * 3, ("chat", RUN_SESSIONS, [[["echo", "c"]]]))
+    wait_until(lambda: not client.llen("chat"))
+    _send(redis_url, ("jobs", RUN_SESSIONS, [[["echo", "j"]]]))
+    wait_until(lambda: worker.runner.scheduler.waiting("jobs"))
+    assert client.llen("hooks") >= 2  # the read that was under way when it had filled up may have taken one
+
+
+@pytest.mark.parametrize("arguments", [[], [3], [[["echo"]]], [[["echo", 7]]], [["echo", "s"]], [[], []]])
+def test_a_wake_of_another_form_harms_no_other(worker, redis_url, arguments):
+    _send(redis_url, ("jobs", RUN_SESSIONS, arguments), ("jobs", "unknown.task", []))
+    many = [["echo", f"s{n}"] for n in range(MOST_WAITING)]  # more than the one thread takes at a time
+    _send(redis_url, ("jobs", RUN_SESSIONS, [many]))
+    wait_until(lambda: worker.runner.scheduler.waiting("jobs"))
