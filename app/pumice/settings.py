@@ -17,7 +17,7 @@ QUEUES = ("chat", "hooks", "jobs")
 OUTGOING = "outgoing"
 """The queue of outgoing events. It is in Postgres: no message travels on it."""
 RELEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-PATCHED = ("celery", "flask", "kombu")
+PATCHED = ("celery", "flask", "gunicorn", "kombu")
 """Libraries of which Pumice replaces something inside, for speed."""
 CENTURY = 36_525 * 86_400
 """The longest time, in seconds, that a setting may name: what dates are reckoned with must stay a date."""
@@ -199,7 +199,8 @@ class Settings(BaseModel):
     event_ttl: float = Field(3600, gt=0, le=CENTURY, description="how long a session's events can be replayed")
     event_limit: int = Field(1_000, ge=10, description="how many of a session's events can be replayed")
     stock: Annotated[str, AfterValidator(_library_list)] = Field(
-        "", description="libraries that run unpatched (celery, flask, kombu), to find out whether a patch is to blame"
+        "",
+        description=f"libraries that run unpatched ({', '.join(PATCHED)}), to find out whether a patch is to blame",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="least severity that is logged"

@@ -37,7 +37,7 @@ SERVED = {
 }
 AGENTS = ",".join(f"{name}=tests.support.{where}" for name, where in SERVED.items())
 REDIS_DATABASE = 8
-LIBRARIES = ["", "celery,flask,kombu"]
+LIBRARIES = ["", "celery,flask,gunicorn,kombu"]
 
 
 @pytest.fixture(scope="module", params=LIBRARIES, ids=["patched", "stock"])

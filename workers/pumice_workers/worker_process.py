@@ -1,6 +1,5 @@
 """Everything a worker process has, made after the fork: connections, publishers, event loop, runner and its threads."""
 
-import gc
 import os
 import sys
 import threading
@@ -10,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from pumice.agents.registry import load_agents
+from pumice.garbage import collect_rarely
 from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
 from pumice.messaging.redis_transport import read_elsewhere
@@ -38,9 +38,6 @@ CLAIM_CONNECTIONS = 8
 
 SWITCH_INTERVAL = 0.001
 """Seconds that a thread may keep the interpreter from the others; a turn passes through several."""
-GARBAGE = 20_000, 20, 50
-"""When Python looks for cyclic garbage. A wake of a hundred sessions makes thousands of objects that all live until its
-commit: at Python's own thresholds (700, 10, 10), scanning them took a third of a worker's time in a fan-out."""
 MOST_WAITING = 4_000
 """Sessions that wait here for one queue, beyond which it is not read: what is left there, other workers may take."""
 ANY = 1_000_000
@@ -115,9 +112,7 @@ class WorkerProcess:
 
     def _tune(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        collect_rarely()
 
     def read(self, queues: Iterable[str]) -> None:
         """Read these queues of a Redis broker from now on, instead of Celery."""

@@ -95,9 +95,8 @@ def find_hooks(spec: AgentSpec, name: str, method: str) -> Sequence[Hook]:
     if not group:
         raise UnknownHook(f"The agent {spec.id} has no hook {name[:127]!r}.")
     source = group[0].source
-    methods = _methods(group)
-    if method not in methods and method not in ASKING and not (source is not None and source.handshakes):
-        raise MethodNotAllowed(f"The hook takes {' and '.join(methods)}.")
+    if not _takes(group, method) and method not in ASKING and not (source is not None and source.handshakes):
+        raise _not_allowed(group)
     return group
 
 
@@ -112,13 +111,12 @@ def admit(
     request = received.request
     group = find_hooks(spec, name, request.method)
     source = group[0].source
-    methods = _methods(group)
-    if (answered := _answered_for(source, request, methods)) is not None:
+    if (answered := _answered_for(group, request)) is not None:
         return answered
     if source is not None and (shaken := _shaken(source, received, secrets_of, is_signed=False)) is not None:
         return shaken
-    if request.method not in methods:
-        raise MethodNotAllowed(f"The hook takes {' and '.join(methods)}.")
+    if not _takes(group, request.method):
+        raise _not_allowed(group)
     if source is None:
         hook = next(one for one in group if request.method in one.methods)
         _ask_author(hook, request, call)
@@ -136,17 +134,26 @@ def admit(
     return Wanted(chosen, _told(request, source, event))
 
 
+def _takes(group: Sequence[Hook], method: str) -> bool:
+    return method in group[0].methods or any(method in hook.methods for hook in group)
+
+
 def _methods(group: Sequence[Hook]) -> list[str]:
     return list(dict.fromkeys(method for hook in group for method in hook.methods))
 
 
-def _answered_for(source: Source | None, request: Request, methods: list[str]) -> Handled | None:
+def _not_allowed(group: Sequence[Hook]) -> MethodNotAllowed:
+    return MethodNotAllowed(f"The hook takes {' and '.join(_methods(group))}.")
+
+
+def _answered_for(group: Sequence[Hook], request: Request) -> Handled | None:
     """Answer HEAD, by which senders look whether an address is there, and ask to be allowed, as CloudEvents does."""
     if request.method == "HEAD":
         return Handled("handshake", Response(None, 200))
+    source = group[0].source
     if request.method != "OPTIONS" or (source is not None and source.handshakes):
         return None
-    headers = {"Allow": ", ".join([*methods, "HEAD", "OPTIONS"])}
+    headers = {"Allow": ", ".join([*_methods(group), "HEAD", "OPTIONS"])}
     origin = request.headers.get(ASKS_ORIGIN, "")
     if source is None and ORIGIN.fullmatch(origin):
         headers["WebHook-Allowed-Origin"] = origin

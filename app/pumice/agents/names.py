@@ -27,7 +27,7 @@ def checked_session_id(value: object, field: str = "sessionId") -> str:
         raise InvalidField(field, "must be a string")
     if not 1 <= len(value) <= SESSION_ID_LENGTH:
         raise InvalidField(field, f"must have 1 to {SESSION_ID_LENGTH} characters")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+    if not value.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
         raise InvalidField(field, "must not contain control characters")
     if value.startswith(RESERVED_PREFIX):
         raise InvalidField(field, f"must not start with {RESERVED_PREFIX}")

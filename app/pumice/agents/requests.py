@@ -131,9 +131,13 @@ class _DecodedRequest(Request):
         fields.update({FOUND[name]: payload[name] for name in FOUND if name in payload})
         self.__dict__.update(fields)
 
+    @cached_property
+    def _first_values(self) -> dict[str, str]:
+        """The first value of each header, by its name in lower case."""
+        return {key.lower(): value for key, value in reversed(self.__dict__["_payload"]["headers"])}
+
     def _header(self, name: str) -> str:
-        found = (value for key, value in self.__dict__["_payload"]["headers"] if key.lower() == name)
-        return next(found, "")
+        return self._first_values.get(name, "")
 
     def encode(self) -> dict[str, Any]:
         """What it was made from."""

@@ -5,6 +5,7 @@ import socket
 import sys
 from typing import Any
 
+from pumice.garbage import collect_rarely
 from pumice.logs import get_logger, set_up_logging
 from pumice.settings import Settings
 
@@ -48,6 +49,7 @@ def post_worker_init(worker: Any) -> None:
     """Close what is idle as soon as the stop signal comes; gunicorn waits for what is left."""
     from pumice.web.stopping import prepare  # noqa: PLC0415 (only once gunicorn has patched everything)
 
+    collect_rarely()
     close = prepare(worker)
     stop = signal.getsignal(signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""gunicorn's HTTP parser, reading in bounds, and a body whose errors are problems.
+"""gunicorn's HTTP parser, quick on plain heads, reading in bounds, with a body whose errors are problems.
 
 What an author's hook or a route reads as `wsgi.input` is `ProblemBody`: a connection that breaks off in the middle of a
 body, or a chunk that is none, is the client's mistake and is answered as such.
@@ -13,6 +13,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
 from pumice.errors import Malformed, Problem
+from pumice.web.gunicorn_heads import read_plain_head
 from pumice.web.gunicorn_reading import PacedUnreader
 from pumice.web.gunicorn_refusals import refusal
 
@@ -72,11 +73,43 @@ class BoundedRequest(Request):
         return int(reader.parser is not None) if length is None else int(length)
 
 
+class QuickRequest(BoundedRequest):
+    """One request, whose head gunicorn reads only if it is not plain."""
+
+    plain = False
+    """Whether its head was plain."""
+
+    def parse(self, unreader: Any) -> bytes:
+        """Read the head. Returns what came after it. Raises gunicorn's errors, and StopIteration when nothing came."""
+        data = unreader.read()
+        if not data:
+            raise StopIteration
+        head = read_plain_head(data, self) if self.cfg.proxy_protocol == "off" else None
+        if head is None:
+            unreader.unread(data)
+            return bytes(super().parse(unreader))
+        self.plain = True
+        self.method, self.uri, self.version, self.headers = head.method, head.uri, head.version, head.headers
+        self.path, _, self.query = head.uri.partition("?")
+        self.fragment = ""
+        self._read_scheme()
+        return bytes(data[head.size :])
+
+    def _read_scheme(self) -> None:
+        """Find out, as gunicorn does, whether a trusted proxy says that the client speaks TLS with it."""
+        schemes = self.cfg.secure_scheme_headers
+        said = [(name, value) for name, value in self.headers if name in schemes]
+        if said:
+            policy: Any = self
+            trusted, state = policy._peer_trusted_for_forwarded(), [False]  # noqa: SLF001 (inherited, and not typed)
+            for name, value in said:
+                policy._apply_header_policy(name, value, state, set(), *trusted)  # noqa: SLF001
+
+
 class BoundedParser(RequestParser):
-    """The requests of one connection."""
+    """The requests of one connection. stock: read all heads by gunicorn's parser."""
 
-    mesg_class = BoundedRequest
-
-    def __init__(self, cfg: Any, source: Any, source_addr: Any, unreader: PacedUnreader) -> None:
+    def __init__(self, cfg: Any, source: Any, source_addr: Any, unreader: PacedUnreader, *, stock: bool) -> None:
         super().__init__(cfg, source, source_addr)
+        self.mesg_class = BoundedRequest if stock else QuickRequest  # type: ignore[misc]
         self.unreader = unreader

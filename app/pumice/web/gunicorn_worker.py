@@ -6,12 +6,14 @@ breaks off leaves one debug line. Nothing here logs an address or a header: they
 """
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import gevent
 from gunicorn import util
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
@@ -21,6 +23,7 @@ from pumice.settings import Settings
 from pumice.web.gunicorn_parser import BoundedParser, BoundedRequest
 from pumice.web.gunicorn_reading import PacedUnreader
 from pumice.web.gunicorn_refusals import refusal, written
+from pumice.web.gunicorn_response import Handover, OneWriteResponse
 from pumice.web.http.body_budget import BodyBudget
 from pumice.web.http.client_address import client_address, forwarded
 
@@ -44,6 +47,8 @@ class FrontWorker(GeventWorker):
         self._import_limit = settings.import_limit
         self._proxies = settings.trusted_proxies
         self._budget = BodyBudget(settings.body_budget)
+        self._stock = settings.runs_stock("gunicorn") or bool(os.environ.get("SCRIPT_NAME"))
+        self._handover = Handover(self.cfg)
         self.idle: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
@@ -65,9 +70,46 @@ class FrontWorker(GeventWorker):
             client.sendall(written(refusal(exc)))
             _linger(client)
 
+    def _answer(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Have the app answer a request. Raises StopIteration when the connection is to end after it."""
+        if not (getattr(req, "plain", False) and isinstance(addr, tuple) and isinstance(listener_name, tuple)):
+            self.handle_request(listener_name, req, sock, addr)
+            return
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            log.info("worker_restarts", requests=self.nr)
+            self.alive = False
+        response = OneWriteResponse(req, sock, self.cfg)
+        if not self.alive:
+            response.force_close()
+        try:
+            self._respond(response, self._handover.environ(req, sock, addr, listener_name))
+        except (gevent.GreenletExit, SystemExit):
+            return
+        if response.should_close():
+            raise StopIteration
+
+    def _respond(self, response: OneWriteResponse, environ: dict[str, Any]) -> None:
+        try:
+            pieces: Any = self.wsgi(environ, response.start_response)  # type: ignore[arg-type]
+            try:
+                for piece in pieces:
+                    response.write(piece)
+                response.close()
+            finally:
+                if hasattr(pieces, "close"):
+                    pieces.close()
+        except OSError:
+            raise
+        except Exception as error:
+            if not response.headers_sent:
+                raise
+            log.exception("response_broken", exc_info=error)
+            raise StopIteration from None  # the client sees that the response is not whole
+
     def _serve(self, listener_name: Any, client: Any, addr: Any) -> None:
         unreader = PacedUnreader(client, self._budget, self._body_limit, self._body_timeout)
-        parser = BoundedParser(self.cfg, client, addr, unreader)
+        parser = BoundedParser(self.cfg, client, addr, unreader, stock=self._stock)
         request: Any = None
         try:
             while True:
@@ -79,7 +121,7 @@ class FrontWorker(GeventWorker):
                 unreader.begin_body(self._address(request, addr), self._upload(request))
                 client.settimeout(SEND_SECONDS)
                 try:
-                    self.handle_request(listener_name, request, client, addr)
+                    self._answer(listener_name, request, client, addr)
                 finally:
                     unreader.end_body()
                     client.settimeout(None)

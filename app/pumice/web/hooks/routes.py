@@ -94,6 +94,12 @@ def _base(public_url: str) -> str:
 def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, notes: Notes, call: Caller) -> Response:
     """Accept a request that a hook takes, and answer it as its sender wants."""
     hook, received = wanted.hook, wanted.request
+    environ = request.environ
+
+    def header(name: str) -> str | None:
+        value: str | None = environ.get(VARIABLES[name])
+        return value
+
     notes.event = received.event
     selected = select_session(hook, received, call)
     if selected is None and hook.selects:
@@ -107,14 +113,14 @@ def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, notes: Notes, call: 
         name=hook.name,
         payload=hook_payload(hook, received, selected),
         body=received.body or None,
-        dedupe=dedupe_key(hook, received, _header, call),
+        dedupe=dedupe_key(hook, received, header, call),
         unnamed=selected is None,
-        fingerprint=body_fingerprint(hook, received, _header),
+        fingerprint=body_fingerprint(hook, received, header),
         temporary=selected is None,
         reply_to=None if at_once else front.front_id,
         event_at=event_seconds(hook, received) if selected is not None else None,
     )
-    request.environ[SESSION] = new.session_id
+    environ[SESSION] = new.session_id
     front.new_sessions.check(spec.id, new.session_id, request.remote_addr or "", fresh=selected is None)
     if at_once:
         accepted = front.intake.accept(spec, new)
@@ -123,9 +129,3 @@ def _deliver(front: Front, spec: AgentSpec, wanted: Wanted, notes: Notes, call: 
     accepted, finished = accept_and_wait(front, spec, new, patience(hook, front.settings.reply_timeout))
     notes.accepted(accepted, received)
     return accepted_delivery(hook, accepted) if finished is None else finished_delivery(hook, finished)
-
-
-def _header(name: str) -> str | None:
-    """A header of Flask's request that names a delivery."""
-    value: str | None = request.environ.get(VARIABLES[name])
-    return value

@@ -29,7 +29,7 @@ def accepted_response(interaction_id: str, session_id: str, status: int = 202) -
 
 def prefers_async() -> bool:
     """Whether the client asked for a 202 (RFC 7240)."""
-    return asks_async(request.headers.get("prefer"))
+    return asks_async(request.environ.get("HTTP_PREFER"))
 
 
 def accept_and_wait(
