@@ -65,10 +65,11 @@ def scheduled(task: Any, app: Any, consumer: Any) -> Callable[..., Any]:
     def handle(message: Any, _body: Any, _ack: Any, _reject: Any, _callbacks: Any) -> None:
         message.ack_log_error(log, errors)
         try:
-            (keys,), _, _ = message.payload
-        except (TypeError, ValueError) as error:
+            arguments, _, _ = message.payload
+            keys = arguments[0]
+        except (TypeError, ValueError, IndexError) as error:
             raise InvalidTaskError(str(error)) from error
-        process.runtime().run_sessions(keys, message.delivery_info.get("routing_key", "hooks"))
+        process.runtime().run_sessions(keys, message.delivery_info.get("routing_key", "hooks"), arguments)
 
     return handle
 

@@ -7,10 +7,10 @@ from pumice_workers.celery_app import celery, process
 
 
 @celery.task(name=RUN_SESSIONS, bind=True, Strategy="pumice_workers.direct_strategy:scheduled")
-def run_sessions(self: Any, keys: list[list[str]]) -> None:
-    """Run what is due in these sessions, given as `[agent_id, session_id]`."""
+def run_sessions(self: Any, keys: list[list[str]], *more: Any) -> None:
+    """Run what is due in these sessions, given as `[agent_id, session_id]`; see `pumice.messaging.wakes`."""
     queue = (self.request.delivery_info or {}).get("routing_key", "hooks")
-    process.runtime().run_sessions(keys, queue)
+    process.runtime().run_sessions(keys, queue, [keys, *more])
 
 
 @celery.task(name=FAN_OUT, Strategy="pumice_workers.direct_strategy:direct")

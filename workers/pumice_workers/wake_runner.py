@@ -12,13 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
+
+import psycopg
 
 from pumice.agents.releases import STABLE
 from pumice.agents.turn import Outcome, Work
-from pumice.errors import StoreAwayError
+from pumice.errors import StoreAwayError, StoreBusyError
 from pumice.logs import Outage, get_logger
+from pumice.messaging.handed_chats import HandedChats, handed_over
 from pumice.messaging.wakes import QUEUE_OF_KIND, Wake, queue_of
-from pumice.sessions.claim import TRUSTED, Wanted, claim
+from pumice.sessions.accept import WAKE_GRACE, accept_rows
+from pumice.sessions.chat_claim import take_chat
+from pumice.sessions.claim import TRUSTED, ClaimedSession, Wanted, claim
+from pumice.sessions.connections import StoreConnection
 from pumice.sessions.leases import announce, release, wake_soon
 from pumice_workers.committer import Finished
 from pumice_workers.scheduler import BUDGET, Scheduler
@@ -58,6 +65,7 @@ class WakeRunner:
         self.scheduler: Scheduler | None = None
         self.runs = SessionRuns()
         self.waiting: set[WaitingSessions] = set()
+        self.handed = HandedChats()
 
     def run_wake(self, queue: str, keys: Sequence[Sequence[str]]) -> None:
         """Run what is due in these sessions, given as `(agent_id, session_id)`. One with more to do queues again.
@@ -89,7 +97,10 @@ class WakeRunner:
         if not others:
             return keys
         if releases.own == STABLE:
-            self._services.wakes.wake(Wake(queue_of(queue, release), key[0], key[1]) for key, release in others)
+            for key, release in others:
+                chats = self.handed.take([key])
+                if not all(self._services.wakes.send(handed_over(chat, release)) for chat in chats) or not chats:
+                    self._services.wakes.wake([Wake(queue_of(queue, release), key[0], key[1])])
         else:
             self.leave_to_others([(key[0], key[1]) for key, _ in others])
         elsewhere = {(key[0], key[1]) for key, _ in others}
@@ -161,13 +172,8 @@ class WakeRunner:
         token = (self.worker_id << 32) | next(self._tokens)
         lease_seconds = self._services.settings.lease_seconds
         with self._services.connections.borrow() as store:
-            claimed = claim(
-                store,
-                wanted,
-                token=token,
-                worker_id=self.worker_id,
-                lease_seconds=lease_seconds,
-                group=self.group,
+            claimed = self._accept_and_claim(
+                store, wanted, token=token, worker_id=self.worker_id, lease_seconds=lease_seconds
             )
         self._store_away.ends()
         now = time.monotonic()
@@ -188,6 +194,20 @@ class WakeRunner:
             self.runs.add(run, on_loop=is_async)
             (on_loop if is_async else here).append(run)
         return on_loop, here
+
+    def _accept_and_claim(self, store: StoreConnection, wanted: Sequence[Wanted], **lease: Any) -> list[ClaimedSession]:
+        """Claim sessions, and accept what fronts handed over for them before that, in the same transaction."""
+        chats = self.handed.take((one.agent_id, one.session_id) for one in wanted)
+        if chats:
+            ttl = self._services.settings.temporary_ttl
+            rows = accept_rows(chats, ttl, WAKE_GRACE)
+            try:
+                if len(wanted) == len(chats) == 1 and (taken := take_chat(store, chats[0], **lease, temporary_ttl=ttl)):
+                    return [taken]
+                return claim(store, wanted, **lease, group=self.group, accepting=rows)
+            except (psycopg.Error, StoreBusyError) as error:
+                log.warning("not_accepted", chats=len(chats), error=error, meanwhile="fronts accept them themselves")
+        return claim(store, wanted, **lease, group=self.group)
 
     def _run_sync(self, run: SessionRun, batch: WaitingSessions) -> threading.Event:
         """Run a session's turns on this thread. Returns the event that says they are committed or lost."""

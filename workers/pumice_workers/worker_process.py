@@ -12,6 +12,7 @@ from pumice.agents.registry import load_agents
 from pumice.garbage import collect_rarely
 from pumice.logs import get_logger
 from pumice.messaging.events import EventPublisher
+from pumice.messaging.handed_chats import read_chats
 from pumice.messaging.redis_transport import read_elsewhere
 from pumice.messaging.wakes import FAN_OUT, RUN_SESSIONS, WakePublisher, base_queue
 from pumice.messaging.writers import Message
@@ -131,20 +132,24 @@ class WorkerProcess:
             self.fan_out.hint()
         elif task != RUN_SESSIONS:
             raise UnreadableMessageError(f"unknown task {task}")
-        elif len(arguments) != 1 or not _are_keys(arguments[0]):
+        elif not arguments or not _are_keys(arguments[0]):
             raise UnreadableMessageError(f"{task} takes a list of [agent id, session id]")
         elif self.runner.stopping:
             self.runner.leave_to_others(arguments[0])
         else:
-            self.run_sessions(arguments[0], queue)
+            self.run_sessions(arguments[0], queue, arguments)
 
     def _has_room(self, queue: str) -> bool:
         scheduler = self.runner.scheduler
         return scheduler is None or scheduler.waiting(base_queue(queue)) <= MOST_WAITING
 
-    def run_sessions(self, keys: list[list[str]], queue: str) -> None:
-        """Run the sessions of a wake that came in `queue`: on the scheduler's threads or, in a prefork child, here."""
+    def run_sessions(self, keys: list[list[str]], queue: str, arguments: Sequence[Any] = ()) -> None:
+        """Run the sessions of a wake that came in `queue`: on the scheduler's threads or, in a prefork child, here.
+
+        arguments: all that the wake carries.
+        """
         queue = base_queue(queue)
+        self.runner.handed.put(read_chats(arguments))
         if self.runner.scheduler is None:
             self._run_wake(queue, keys)
         else:

@@ -8,7 +8,7 @@ Keys and channels, all under `pumice:`
 - channel `pumice:control`: JSON orders to workers (`cancel`) and fronts (`keys`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,8 +121,18 @@ def _encoded(one: Event | Reply) -> bytes | None:
     return encoded
 
 
+def _replies(replies: Sequence[Reply]) -> Iterator[tuple[Any, ...]]:
+    """The commands that tell fronts."""
+    by_front: dict[str, list[bytes]] = {}
+    for one in replies:
+        if (encoded := _encoded(one)) is not None:
+            by_front.setdefault(one.front_id, []).append(encoded)
+    for front_id, documents in by_front.items():
+        yield "PUBLISH", front_channel(front_id), b"[" + b",".join(documents) + b"]"
+
+
 class EventPublisher:
-    """Publishes events and replies, in order, one round trip for all that gathered meanwhile.
+    """Publishes replies and then events, in order, one round trip for all that gathered meanwhile.
 
     Drops them when Redis is away: fronts then look in Postgres.
     """
@@ -148,25 +158,19 @@ class EventPublisher:
         self._link.close()
 
     def _publish(self, batch: list[Event | Reply]) -> None:
-        keys: list[str] = []
-        frames: list[bytes] = []
-        replies: dict[str, list[bytes]] = {}
-        for one in batch:
-            encoded = _encoded(one)
-            if encoded is None:
-                continue
-            if isinstance(one, Event):
-                keys.append(stream_key(one.agent_id, one.session_id))
-                frames.append(encoded)
-            else:
-                replies.setdefault(one.front_id, []).append(encoded)
+        """Replies leave first, and while Redis hands them on, the events are put together: fewer wait for those."""
+        replies = [one for one in batch if isinstance(one, Reply)]
+        events = [one for one in batch if isinstance(one, Event)]
         try:
-            commands: list[tuple[Any, ...]] = []
-            if keys:
-                commands.append(("EVAL", PUBLISH_SCRIPT, len(keys), *keys, *self._kept, *frames))
-            for front_id, documents in replies.items():
-                commands.append(("PUBLISH", front_channel(front_id), b"[" + b",".join(documents) + b"]"))
-            self._link.run(commands)
+            self._link.run(_replies(replies), self._events(events))
             self._away.ends()
         except (redis.RedisError, OSError) as error:
             self._away.begins(error=error, meanwhile="events are dropped, fronts look in Postgres")
+
+    def _events(self, events: Sequence[Event]) -> Iterator[tuple[Any, ...]]:
+        """The command that tells those who watch."""
+        known = [(stream_key(one.agent_id, one.session_id), _encoded(one)) for one in events]
+        keys = [key for key, encoded in known if encoded is not None]
+        frames = [encoded for _, encoded in known if encoded is not None]
+        if keys:
+            yield "EVAL", PUBLISH_SCRIPT, len(keys), *keys, *self._kept, *frames

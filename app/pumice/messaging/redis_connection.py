@@ -35,16 +35,20 @@ class Link:
         self._connection: Any = connect(url).connection_pool.make_connection()
         self._open = False
 
-    def run(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Send commands together and return their answers.
+    def run(self, *groups: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Send groups of commands, each group together, and return the answers to all of them.
 
+        A group is read only when those before it have been sent, so it may be made meanwhile.
         Raises `redis.RedisError` when one failed or the connection was lost; the others may have been executed.
         """
-        connection, packed = self._connection, list(commands)
+        connection, sent = self._connection, 0
         self._renew()
         try:
-            connection.send_packed_command(connection.pack_commands(packed), check_health=False)
-            return [connection.read_response() for _ in packed]
+            for group in groups:
+                if packed := list(group):
+                    connection.send_packed_command(connection.pack_commands(packed), check_health=False)
+                    sent += len(packed)
+            return [connection.read_response() for _ in range(sent)]
         except BaseException:
             self.close()
             raise

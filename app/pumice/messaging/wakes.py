@@ -1,6 +1,7 @@
 """Publishing wakes to Celery, by task name, off everybody's path.
 
-A wake is a Celery message (protocol 2) for `pumice.run_sessions` with `[[agent_id, session_id], …]` as its argument.
+A wake is a Celery message (protocol 2) for `pumice.run_sessions` with `[[agent_id, session_id], …]` as its argument. A
+second argument may carry chats (see `handed_chats`).
 It is disposable: when the broker is away it is dropped, and rescue wakes the sessions from Postgres. The message is
 put together by `writers` rather than by `apply_async` (see docs/decisions.md).
 """
@@ -90,6 +91,13 @@ class WakePublisher:
         if some and len(self._flusher) < BACKLOG:
             idle = time.monotonic() - self._published > LINGER
             self._flusher.add(*some, urgent=idle or any(wake.urgent for wake in some))
+
+    def send(self, message: TaskMessage) -> bool:
+        """Send a message soon. Returns whether it is likely to arrive."""
+        if self.away or len(self._flusher) >= BACKLOG:
+            return False
+        self._flusher.add(message)
+        return True
 
     def fan_out(self, agent_id: str, job: str, scheduled_for: str) -> None:
         """Have a tick fanned out soon. `scheduled_for` is ISO 8601."""

@@ -3,6 +3,7 @@
 `repeats` says how: a repeat of what is under way or done is answered with that, one of what failed runs it again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ def accept(
     done: dict[str, Accepted] = {}
     waiting = _in_lock_order(incoming)
     for _ in range(LOOKUPS):
-        inserted = {row.id for row in store.fetch(ACCEPT, _rows(waiting, temporary_ttl, grace))}
+        inserted = {row.id for row in store.fetch(ACCEPT, accept_rows(waiting, temporary_ttl, grace))}
         done.update({one.id: Accepted(one.id, one.session_id) for one in waiting if one.id in inserted})
         waiting = [one for one in waiting if one.id not in done]
         if waiting:
@@ -162,7 +163,8 @@ def _in_lock_order(incoming: list[NewInteraction]) -> list[NewInteraction]:
     return [*keyed, *(one for one in incoming if not one.dedupe)]
 
 
-def _rows(incoming: list[NewInteraction], temporary_ttl: float, grace: float) -> dict[str, Any]:
+def accept_rows(incoming: Sequence[NewInteraction], temporary_ttl: float, grace: float) -> dict[str, Any]:
+    """The parameters of `ACCEPT`."""
     bodies = Blob()
     rows = []
     for place, one in enumerate(incoming):

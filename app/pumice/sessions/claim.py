@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 from pumice.agents.turn import Work
+from pumice.sessions.accept import ACCEPT
 from pumice.sessions.connections import StoreConnection
 from pumice.sessions.deltas import apply, unpack
 from pumice.sessions.leases import Lease
 from pumice.sessions.parameters import json_rows
-from pumice.sessions.statements import Statement
+from pumice.sessions.statements import Parameters, Statement
 
 TRUSTED = 0
 """The group of all sessions that are no suspects."""
@@ -22,7 +23,9 @@ SMALL_BODY = 65_536
 """Bytes up to which a request's body comes with its claim; larger ones are read when their turn starts."""
 
 
-class _Leased(NamedTuple):
+class Leased(NamedTuple):
+    """A session's row as it is when it is leased."""
+
     agent_id: str
     id: str
     state: str | None
@@ -58,6 +61,12 @@ class _Due(NamedTuple):
     newer_chat: str | None
 
 
+SESSION_COLUMNS: LiteralString = """
+  s.agent_id, s.id, case when not s.stale then s.state::text end as state,
+  case when s.stale then s.state_delta end as state_delta, s.base, s.keyframe, s.state_version, s.version,
+  s.history_start, s.message_count, s.transcript, s.quiet, s.probation, s.timezone
+"""
+"""What a turn needs of its session: the fields of `Leased`."""
 READY: LiteralString = """
 with ready as (
   select s.agent_id, s.id from json_to_recordset(%(keys)s::json) as w(agent_id text, id text)
@@ -67,23 +76,23 @@ with ready as (
     and (select true from interactions i where i.agent_id = s.agent_id and i.session_id = s.id
       and i.status = 'queued' and i.available_at <= now() order by i.seq limit 1)
   order by s.agent_id, s.id for update of s"""
-TAKE: LiteralString = """
+TAKE: LiteralString = (
+    """
 )
 update sessions s set lease_token = %(token)s, lease_worker = %(worker)s,
   lease_until = now() + %(lease)s * interval '1 second', leased_at = now()
 from ready r where s.agent_id = r.agent_id and s.id = r.id
-returning s.agent_id, s.id, case when not s.stale then s.state::text end as state,
-  case when s.stale then s.state_delta end as state_delta, s.base, s.keyframe, s.state_version, s.version,
-  s.history_start, s.message_count, s.transcript, s.quiet, s.probation, s.timezone
-"""
+returning """
+    + SESSION_COLUMNS
+)
 
-LEASE = Statement("lease_sessions", READY + " skip locked" + TAKE, _Leased)
+LEASE = Statement("lease_sessions", READY + " skip locked" + TAKE, Leased)
 """Leases those named sessions that nobody holds and that have due work; skips what another transaction has locked.
 
 A repetition, after its connection was lost, finds the sessions that the first try leased.
 """
 
-LEASE_ONE = Statement("lease_session", READY + TAKE, _Leased)
+LEASE_ONE = Statement("lease_session", READY + TAKE, Leased)
 """Leases one session, and waits for its lock: a request may hold it for a moment, and nobody would look at this session
 again.
 
@@ -151,7 +160,7 @@ class Wanted:
     limit: int = 100
 
 
-def claim(
+def claim(  # noqa: PLR0913 (each is a part of the claim)
     store: StoreConnection,
     wanted: Sequence[Wanted],
     *,
@@ -159,18 +168,24 @@ def claim(
     worker_id: int,
     lease_seconds: float,
     group: int = TRUSTED,
+    accepting: Parameters | None = None,
 ) -> list[ClaimedSession]:
     """Claim sessions. `token` must be new; it fences every session claimed here.
 
-    Only sessions of that group of suspects are taken, or only trusted ones. Returns the sessions that were claimed, in
-    the order wanted. Raises `StoreAwayError`.
+    Only sessions of that group of suspects are taken, or only trusted ones. accepting: parameters of `ACCEPT`, for work
+    that is accepted just before, in the same transaction. Returns the sessions that were claimed, in the order wanted.
+    Raises `StoreAwayError`.
     """
     rows = [{"agent_id": one.agent_id, "id": one.session_id, "most": one.limit} for one in wanted]
     keys: dict[str, Any] = {"keys": json_rows(rows), "token": token}
     lease = {"worker": worker_id, "lease": lease_seconds, "group": group}
     statement = LEASE_ONE if len(wanted) == 1 else LEASE
-    leased, work = store.fetch_both((statement, keys | lease), (DUE, keys | {"small": SMALL_BODY}))
-    found = {(row.agent_id, row.id): _claimed(row, token) for row in leased}
+    leased, work = store.fetch_both(
+        (statement, keys | lease),
+        (DUE, keys | {"small": SMALL_BODY}),
+        before=None if accepting is None else (ACCEPT, accepting),
+    )
+    found = {(row.agent_id, row.id): claimed_session(row, token) for row in leased}
     for row in work:
         session = found[row.agent_id, row.session_id]
         session.work.append(_work(row))
@@ -180,7 +195,8 @@ def claim(
     return [found[key] for one in wanted if (key := (one.agent_id, one.session_id)) in found]
 
 
-def _claimed(row: _Leased, token: int) -> ClaimedSession:
+def claimed_session(row: Leased, token: int) -> ClaimedSession:
+    """The session of a row that was leased with this token, without its work."""
     state, base, delta = row.state, row.base, row.state_delta
     if base is not None and delta is not None:
         state = apply(unpack(base), delta).decode()

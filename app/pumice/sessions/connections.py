@@ -73,29 +73,39 @@ class StoreConnection:
             self._connection = self._open()
         return self._connection
 
-    def fetch(self, statement: Statement[RowT], parameters: Parameters = (), *, again: bool = False) -> list[RowT]:
+    def fetch(
+        self, statement: Statement[RowT], parameters: Parameters = (), *, again: bool = False, hasty: bool = False
+    ) -> list[RowT]:
         """Run one statement and return its rows. Raises `StoreAwayError` when it may or may not have happened.
 
         again: it does no harm twice, so when its connection turns out to be lost it is tried on another.
+        hasty: it is not tried again when others hold what it needs for too long: that is a `StoreBusyError` at once.
         """
         if self._lock_wait is not None and self._settings.database_pooled:
             return self._guarded(lambda connection: self._fetch_pooled(connection, statement, parameters), again=again)
-        return self._guarded(lambda connection: _fetch(connection, statement, parameters), again=again)
+        return self._guarded(lambda connection: _fetch(connection, statement, parameters), again=again, hasty=hasty)
 
     def fetch_both(
-        self, first: tuple[Statement[FirstT], Parameters], second: tuple[Statement[SecondT], Parameters]
+        self,
+        first: tuple[Statement[FirstT], Parameters],
+        second: tuple[Statement[SecondT], Parameters],
+        *,
+        before: tuple[Statement[Any], Parameters] | None = None,
     ) -> tuple[list[FirstT], list[SecondT]]:
         """Run two statements in one transaction and one round trip; the second sees what was committed meanwhile.
 
         They must do no harm twice: when their connection turns out to be lost, they are tried on another.
+        before: one more, whose rows are not wanted; with it, it is not tried again when others hold what it needs.
         """
 
         def run(connection: psycopg.Connection[Any]) -> tuple[list[FirstT], list[SecondT]]:
             with connection.pipeline():
+                if before is not None:
+                    connection.execute(before[0].sql, before[1])
                 cursors = connection.execute(first[0].sql, first[1]), connection.execute(second[0].sql, second[1])
             return first[0].rows(cursors[0]), second[0].rows(cursors[1])
 
-        return self._guarded(run, again=True)
+        return self._guarded(run, again=True, hasty=before is not None)
 
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
@@ -128,14 +138,14 @@ class StoreConnection:
             except psycopg.Error:
                 return
 
-    def _guarded(self, run: Callable[[psycopg.Connection[Any]], T], *, again: bool) -> T:
+    def _guarded(self, run: Callable[[psycopg.Connection[Any]], T], *, again: bool, hasty: bool = False) -> T:
         for left in range(RETRIES, -1, -1):
             try:
                 return run(self.connection)
             except (*AGAIN, *BUSY) as error:
                 if self._gives_up_on(error):
                     raise
-                if not left:
+                if not left or (hasty and isinstance(error, BUSY)):
                     if isinstance(error, BUSY):
                         raise StoreBusyError(explain(error)) from error
                     raise

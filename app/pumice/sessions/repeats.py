@@ -111,6 +111,15 @@ select id::text as id from revived
 makes their temporary sessions anew if those are over."""
 
 
+KEEP = Statement(
+    "keep_accepted",
+    "update interactions set wake_at = wake_at where id = any(%(ids)s::uuid[]) and status = 'queued'",
+    NoRow,
+)
+"""Writes what is there already once more: a worker may have accepted it without waiting for the disk (see
+`pumice.messaging.handed_chats`), and the commit of this statement waits for all that was written before."""
+
+
 def find_repeats(
     store: StoreConnection, wanted: Sequence[Repeat], *, window: float, ttl: float, grace: float
 ) -> dict[str, Recognised]:
@@ -122,6 +131,8 @@ def find_repeats(
     rows = store.fetch(FIND, {"rows": json_rows(one._asdict() for one in wanted), "window": window})
     if stale := [row.id for row in rows if row.stale and row.id != row.wanted]:
         store.fetch(FORGET, {"ids": stale})
+    if kept := [row.id for row in rows if row.id == row.wanted]:
+        store.fetch(KEEP, {"ids": kept})
     repeats = {one.id: one for one in wanted}
     found: dict[str, Recognised] = {}
     failed: dict[str, _Known] = {}

@@ -1,5 +1,6 @@
 """The one way in: backpressure, the agent's policy for a busy session, the group commit, and who is told."""
 
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from pumice.sessions.connections import StoreConnections
 from pumice.sessions.finished import FinishedInteraction
 from pumice.settings import Settings
 from pumice.web.http.group_accept import GroupAccept
+from pumice.web.http.hand_over import HandOver
 from pumice.web.http.limits import QueueLimits
 from pumice.web.http.locking_accept import LockingAccept
 
@@ -34,6 +36,7 @@ class Intake:
         self._wakes = WakePublisher(settings)
         self._acceptor = GroupAccept(settings, self._wakes, store_away, connections)
         self._limits = QueueLimits(settings, connections)
+        self._hand_over = HandOver(settings, self._wakes)
         self._locking = LockingAccept(settings, connections, self._limits)
         self._events = EventPublisher(settings)
         self._control = connect(settings.redis_url)
@@ -44,6 +47,7 @@ class Intake:
         Raises `TooMany`, `Busy`, `StoreBusy`, `StoreAway`, and `InvalidField` for an Idempotency-Key that came with
         another body.
         """
+        self._hand_over.wait_for(wanted.agent_id, wanted.session_id)
         has_room = self._limits.enter(wanted.agent_id, wanted.session_id)
         try:
             accepted = self._accept(spec, wanted, near_limit=not has_room)
@@ -52,6 +56,23 @@ class Intake:
         if accepted.differs:
             raise InvalidField("Idempotency-Key", OTHER_BODY)
         return accepted
+
+    def hands_over(self, spec: AgentSpec, wanted: NewInteraction, over: threading.Event) -> bool:
+        """Have a worker accept a chat and run it at once, if that is of use.
+
+        over: set when it is finished. Returns whether that came in time; if not, accept it.
+        """
+        key = wanted.agent_id, wanted.session_id
+        if not self._hand_over.takes(spec, wanted) or not self._limits.enter_idle(*key):
+            return False
+        finishes = False
+        try:
+            finishes = self._hand_over.finishes(wanted, over)
+        finally:
+            self._limits.leave(*key)
+            if not finishes:
+                self._limits.finished(*key)  # accepting it counts it in again
+        return finishes
 
     def finished(self, wanted: NewInteraction) -> None:
         """Note that what was accepted does not wait any more: it makes room without a look."""

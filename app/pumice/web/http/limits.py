@@ -51,6 +51,19 @@ class QueueLimits:
             self._sessions.leave((agent_id, session_id))
             raise
 
+    def enter_idle(self, agent_id: str, session_id: str) -> bool:
+        """Do what `enter` does if nothing else is being accepted for this session here, and no look is needed.
+
+        Returns whether that was done.
+        """
+        if not self._sessions.take_idle((agent_id, session_id)):
+            return False
+        if self._agents.take_idle(agent_id, alone=False):
+            return True
+        self._sessions.leave((agent_id, session_id))
+        self._sessions.give_back((agent_id, session_id))
+        return False
+
     def leave(self, agent_id: str, session_id: str) -> None:
         """Note that it is in Postgres, or came to nothing."""
         self._agents.leave(agent_id)
@@ -130,6 +143,12 @@ class _Queues:
         self._count_in(key)
         return False
 
+    def take_idle(self, key: Hashable, *, alone: bool = True) -> bool:
+        """Take a place if the last count, however old, leaves one. alone: only if nobody else is taking one."""
+        if time.monotonic() < self._full_until.get(key, 0.0) or (alone and self._entering.get(key, 0)):
+            return False
+        return not self._exact(key) and self._take(key, anyway=True)
+
     def leave(self, key: Hashable) -> None:
         """Note that it is in Postgres, or came to nothing."""
         with self._lock:
@@ -165,13 +184,14 @@ class _Queues:
             share = self._shares.get(key)
             return self._share_of(self._limit) == 0 or (share is not None and share.allowed == 0)
 
-    def _take(self, key: Hashable) -> bool:
+    def _take(self, key: Hashable, *, anyway: bool = False) -> bool:
+        """Take a place from the share. anyway: also where the count is old."""
         now = time.monotonic()
         with self._lock:
             if len(self._shares) >= TRACKED:
                 self._shares.clear()
             share = self._shares.setdefault(key, _Share(self._share_of(self._limit)))
-            old = self._age is not None and now - share.looked_at > max(self._age, SHARES * share.took)
+            old = not anyway and self._age is not None and now - share.looked_at > max(self._age, SHARES * share.took)
             if old or share.taken >= share.allowed:
                 return False
             share.taken += 1
