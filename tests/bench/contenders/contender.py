@@ -75,8 +75,11 @@ class Contender(ABC):
         """Return the frame's payload that says `text`; the answer to it is a frame of type `message`."""
         raise NotImplementedError
 
-    def make_job_due(self) -> float:
-        """Let a job be due that counts a tick in every session, and return when it was, on the monotonic clock."""
+    def make_job_due(self, sessions: int) -> float:
+        """Have a job count a tick in each of the `sessions` that are stored, s0 and up.
+
+        Returns the moment at which it was due, or just before it was asked for, on the monotonic clock.
+        """
         raise NotImplementedError
 
     def start(self, roles: Sequence[str], fronts: int, workers: int) -> None:

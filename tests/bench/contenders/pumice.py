@@ -63,7 +63,7 @@ class Pumice(Contender):
             "LOG_LEVEL": "warning",
         }
 
-    def make_job_due(self) -> float:
+    def make_job_due(self, sessions: int) -> float:
         """Start beat shortly before a full minute, at which the job is due."""
         until = MINUTE - time.time() % MINUTE
         if until < BEAT_START:

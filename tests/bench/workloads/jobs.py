@@ -1,4 +1,4 @@
-"""A job that is due: from its time to the commit of the last session's turn."""
+"""A job that is due: from the moment at which it is due, or asked for, to the commit of the last session's turn."""
 
 from tests.bench.stage import Stage
 
@@ -13,7 +13,7 @@ def fanout(stage: Stage) -> None:
     stage.truth.copy_sessions("s0", count - 1)
     stage.truth.vacuum()
     stage.truth.checkpoint()
-    due = stage.contender.make_job_due()
+    due = stage.contender.make_job_due(count)
     with stage.measured("fan-out", at_once=True) as window:
         finished = stage.wait_until_none(lambda: stage.truth.ticks().get(0, 0), count)
     stage.contender.stop("beat")
