@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import psycopg
-
 from tests.bench.contenders.contender import Contender
 from tests.bench.loader.http import Load, Outcome
 from tests.bench.loader.pool import run_load
 from tests.bench.stack.usage import Meter, Usage
-from tests.bench.verify import Truth
+from tests.bench.verify.postgres import PostgresTruth
+from tests.bench.verify.truth import Truth
 
 WARM_HOOKS = 400
 WARM_CHATS = 40
@@ -37,7 +36,7 @@ class Sample:
 
 
 class Stage:
-    """A started and warmed-up contender whose tables are empty."""
+    """A started and warmed-up contender whose store is empty."""
 
     def __init__(self, contender: Contender, options: Options, truth: Truth | None) -> None:
         self.contender = contender
@@ -51,6 +50,13 @@ class Stage:
         if self._truth is None:
             raise RuntimeError(f"{self.contender.name} stores nothing")
         return self._truth
+
+    @property
+    def tables(self) -> PostgresTruth:
+        """The same for workloads that ask what only tables answer."""
+        if not isinstance(self.truth, PostgresTruth):
+            raise TypeError(f"{self.contender.name} has no tables in Postgres")
+        return self.truth
 
     @property
     def stores(self) -> bool:
@@ -72,7 +78,7 @@ class Stage:
     def measured(self, name: str, *, at_once: bool = False) -> Iterator["Window"]:
         """Charge CPU during the block, also that of loads started from the window it yields.
 
-        Unless it must start `at_once`, Postgres first writes out what earlier work left.
+        Unless it must start `at_once`, the store first writes out what earlier work left.
         """
         if self.stores and not at_once:
             self.truth.checkpoint()
@@ -91,8 +97,8 @@ class Stage:
         self.sample.problems.append(f"{self.contender.name}: {text}")
 
     def settle(self, total: int) -> float:
-        """Wait until none of `total` interactions is queued and return that moment on the monotonic clock."""
-        return self.wait_until_none(self.truth.queued, total)
+        """Wait until each of `total` interactions is done and return that moment on the monotonic clock."""
+        return self.wait_until_none(lambda: self.truth.unfinished(total), total)
 
     def wait_until_none(self, left: Callable[[], int], total: int) -> float:
         """Ask ever more often as the end comes near; give up, as a problem, when there was no progress for a minute."""
@@ -154,8 +160,8 @@ class Window:
 
 @contextmanager
 def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> Iterator[Stage]:
-    """Start `roles` of `contender` on empty tables, warm them up, and stop everything after the block."""
-    with _truth(contender) as truth:
+    """Start `roles` of `contender` on an empty store, warm them up, and stop everything after the block."""
+    with contender.truth() as truth:
         try:
             contender.start(roles, options.fronts, options.workers)
             stage = Stage(contender, options, truth)
@@ -168,18 +174,6 @@ def on_stage(contender: Contender, options: Options, roles: Sequence[str]) -> It
             raise
         finally:
             contender.stop()
-
-
-@contextmanager
-def _truth(contender: Contender) -> Iterator[Truth | None]:
-    """Open what the contender stores, emptied of what an earlier workload left; None for one that stores nothing."""
-    if not contender.database_url:
-        yield None
-        return
-    with psycopg.connect(contender.database_url, autocommit=True) as connection:
-        truth = Truth(connection, contender.order)
-        truth.empty()
-        yield truth
 
 
 def _warm_up(stage: Stage, *, settle: bool) -> None:

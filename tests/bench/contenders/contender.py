@@ -5,6 +5,7 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,8 @@ import redis
 from tests.bench.loader.http import Address
 from tests.bench.stack.processes import Process, python
 from tests.bench.stack.servers import Servers
+from tests.bench.verify.postgres import PostgresTruth
+from tests.bench.verify.truth import Truth
 
 GUNICORN = ["-k", "gevent", "--worker-connections", "10000", "--keep-alive", "75", "--log-level", "warning"]
 """The same for every contender that starts gunicorn here."""
@@ -30,7 +33,7 @@ class Contender(ABC):
     """The type of the frame with which a socket begins."""
     database_url: str = ""
     redis_url: str = ""
-    """Both empty for one that stores nothing."""
+    """Both empty for one that does not use the servers."""
 
     def __init__(self, servers: Servers, directory: Path) -> None:
         self.servers = servers
@@ -82,6 +85,10 @@ class Contender(ABC):
         """
         raise NotImplementedError
 
+    def truth(self) -> AbstractContextManager[Truth | None]:
+        """Open what it stores, empty at first; None for one that stores nothing."""
+        return PostgresTruth.on(self.database_url, self.order) if self.database_url else nullcontext()
+
     def start(self, roles: Sequence[str], fronts: int, workers: int) -> None:
         """Empty its Redis, start the processes of `roles` and wait until the front answers."""
         if self.redis_url:
@@ -109,8 +116,10 @@ class Contender(ABC):
             process.wait_for_end()
 
     def pids(self) -> dict[str, list[int]]:
-        """Return the roots of its process trees by role, and the servers'."""
+        """Return the roots of its process trees by role, and those of the servers that it uses."""
         own = {role: [process.pid for process in processes] for role, processes in self.running.items() if processes}
+        if not self.database_url:
+            return own
         return {**own, "postgres": [self.servers.postgres], "valkey": [self.servers.valkey]}
 
     def require_alive(self) -> None:

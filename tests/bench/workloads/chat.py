@@ -45,7 +45,7 @@ def long_session(stage: Stage) -> None:
     record_latencies(stage, "empty ", empty.latencies)
     record_latencies(stage, "long ", long.latencies)
     stage.record("long/empty p50", statistics.median(long.latencies) / statistics.median(empty.latencies))
-    stored = stage.truth.value("select count(*) from messages where session_id = 'long' and role = 'user'")
+    stored = stage.tables.value("select count(*) from messages where session_id = 'long' and role = 'user'")
     if stored != len(past) + count:
         stage.problem(f"{len(past) + count} messages said to the long session, {stored} stored")
 

@@ -28,13 +28,13 @@ def state_size(stage: Stage) -> None:
         stage.load(pads, CONNECTIONS)
         stage.settle(sessions)
         name = f"{size // 1000} kB"
-        written = stage.truth.wal_bytes()
+        written = stage.tables.wal_bytes()
         rates[size] = drain(stage, name, sessions * EVENTS_A_STATE, sessions)[1]
         stage.record(f"{name} turns/s", rates[size])
-        stage.record(f"{name} WAL kB/turn", (stage.truth.wal_bytes() - written) / 1000 / (sessions * EVENTS_A_STATE))
+        stage.record(f"{name} WAL kB/turn", (stage.tables.wal_bytes() - written) / 1000 / (sessions * EVENTS_A_STATE))
     stage.record("100 kB/1 kB", rates[LARGE] / rates[SMALL])
     stage.record("100 kB states saved/s", rates[LARGE] / EVENTS_A_STATE)
-    stage.record("bare 100 kB updates/s", stage.truth.bare_updates(LARGE))
+    stage.record("bare 100 kB updates/s", stage.tables.bare_updates(LARGE))
     stage.check_events(3 * sessions * (1 + EVENTS_A_STATE))
 
 
@@ -45,8 +45,8 @@ def history(stage: Stage) -> None:
     stage.settle(1)
     stored = 1
     for goal in (FEW, stage.count(MANY)):
-        stage.truth.copy_interactions(goal - stored, SESSIONS)
-        stage.truth.vacuum()
+        stage.tables.copy_interactions(goal - stored, SESSIONS)
+        stage.tables.vacuum()
         window, rate = drain(stage, f"{goal:,} stored", turns, SESSIONS)
         costs.append(1000 * (window.usage.seconds["worker"] + window.usage.seconds["postgres"]) / turns)
         stage.record(f"{goal:,} turns/s", rate)
@@ -65,7 +65,7 @@ def bloat(stage: Stage) -> None:
         speeds.append(wave / (settled - outcome.started))
     stage.record("first processed/s", speeds[0])
     stage.record("last processed/s", speeds[-1])
-    for table, (size, live, dead, updates, hot) in stage.truth.tables().items():
+    for table, (size, live, dead, updates, hot) in stage.tables.tables().items():
         stage.record(f"{table} MB", size / 1e6)
         stage.record(f"{table} dead/live", dead / max(1, live))
         stage.record(f"{table} HOT %", 100 * hot / max(1, updates))

@@ -1,12 +1,16 @@
-"""What a contender's Postgres says happened. Both contenders use the same words for tables and columns."""
+"""What a contender's Postgres says happened. All that use it have the same words for tables and columns."""
 
 import base64
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import psycopg
+
+from tests.bench.verify.truth import Truth
 
 ORDER = """
     with turns as (
@@ -41,12 +45,21 @@ COPIES = """
 """More rows like one that the contender has written itself."""
 
 
-class Truth:
-    """Reads, fills and empties a contender's tables."""
+class PostgresTruth(Truth):
+    """Reads, fills and empties a contender's tables; `order` is the column that numbers interactions as accepted."""
 
     def __init__(self, connection: psycopg.Connection, order: str) -> None:
         self.connection = connection
         self.order = order
+
+    @classmethod
+    @contextmanager
+    def on(cls, database_url: str, order: str) -> Iterator["PostgresTruth"]:
+        """Open the tables, emptied of what an earlier workload left."""
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            truth = cls(connection, order)
+            truth.empty()
+            yield truth
 
     def value(self, statement: str, *parameters: Any) -> Any:
         """Return the first column of the first row."""
@@ -54,7 +67,7 @@ class Truth:
         return row[0] if row else None
 
     def checkpoint(self) -> None:
-        """Write out what earlier work left dirty, so that it is not charged to what comes."""
+        """Write out what earlier work left dirty."""
         self.connection.execute("checkpoint")
 
     def empty(self) -> None:
@@ -64,6 +77,10 @@ class Truth:
             (["sessions", "interactions", "messages", "ticks", "snapshots"],),
         ).fetchall()
         self.connection.execute(f"truncate {', '.join(name for (name,) in names)} cascade")
+
+    def unfinished(self, total: int) -> int:
+        """Count those that are queued: whatever was acknowledged is stored."""
+        return self.queued()
 
     def queued(self) -> int:
         """Count the interactions that have not been done."""
@@ -87,7 +104,7 @@ class Truth:
         return found
 
     def out_of_order(self) -> float:
-        """Return the share of webhook turns that ran after one which had been accepted later."""
+        """Tell it from the positions that turns have left; NaN where one left none."""
         row = self.connection.execute(ORDER.format(order=self.order)).fetchone()
         total, unknown, late = row or (0, 0, 0)
         return float("nan") if unknown or not total else late / total
@@ -105,7 +122,7 @@ class Truth:
         self.connection.execute(statement, (count, model))
 
     def vacuum(self) -> None:
-        """Leave the tables as autovacuum would before long."""
+        """Leave the tables as autovacuum would."""
         self.connection.execute("vacuum analyze")
 
     def ticks(self) -> dict[int, int]:
