@@ -1,8 +1,9 @@
-"""Runs workloads: contenders in turn within each repetition, so that a slow minute of the machine hits all of them."""
+"""Runs workloads: contenders in turn within each repetition, or at once, so that a slow minute hits all of them."""
 
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from tests.bench.contenders.contender import Contender
@@ -52,25 +53,34 @@ def run_all(plan: Plan, results: Results) -> None:
     """Repeat each workload, unless once is enough, with each contender that offers it, and add to `results`."""
     for workload in plan.workloads:
         for number in range(plan.runs if workload.repeated else 1):
-            for contender in plan.contenders:
-                if contender.offers(workload.name):
-                    wait_for_quiet(plan.quiet)
-                    sample = run_once(workload, contender, plan.options)
-                    results.add(workload.name, contender.name, sample)
-                    progress(f"{workload.name} {number + 1}/{plan.runs} {contender.name}", sample)
+            for group in groups(workload, plan.contenders):
+                wait_for_quiet(plan.quiet)
+                for name, sample in run_once(workload, group, plan.options).items():
+                    results.add(workload.name, name, sample)
+                    progress(f"{workload.name} {number + 1}/{plan.runs} {name}", sample)
 
 
-def run_once(workload: Workload, contender: Contender, options: Options) -> Sample:
-    """Run one workload on one contender from a fresh start; what breaks the run becomes its problem."""
+def groups(workload: Workload, contenders: Sequence[Contender]) -> list[list[Contender]]:
+    """Return those that offer the workload, in the groups that run at the same time."""
+    offering = [contender for contender in contenders if contender.offers(workload.name)]
+    if workload.at_once:
+        return [offering] if offering else []
+    return [[contender] for contender in offering]
+
+
+def run_once(workload: Workload, contenders: Sequence[Contender], options: Options) -> dict[str, Sample]:
+    """Run one workload from a fresh start, and return samples by contender; what breaks it is a problem of each."""
     options = replace(options, workers=workload.workers or options.workers)
     try:
-        with on_stage(contender, options, workload.roles) as stage:
-            workload.run(stage)
-            return stage.sample
+        with ExitStack() as stack:
+            stages = [stack.enter_context(on_stage(contender, options, workload.roles)) for contender in contenders]
+            workload.run(*stages)
+            return {stage.contender.name: stage.sample for stage in stages}
     except Exception as error:
         traceback.print_exc()
         lines = str(error).splitlines() or [repr(error)]
-        return Sample(problems=[f"{contender.name}: the run broke: {' … '.join(dict.fromkeys((lines[0], lines[-1])))}"])
+        what = f"the run broke: {' … '.join(dict.fromkeys((lines[0], lines[-1])))}"
+        return {contender.name: Sample(problems=[f"{contender.name}: {what}"]) for contender in contenders}
 
 
 def progress(title: str, sample: Sample) -> None:

@@ -78,14 +78,16 @@ class Stage:
     def measured(self, name: str, *, at_once: bool = False) -> Iterator["Window"]:
         """Charge CPU during the block, also that of loads started from the window it yields.
 
-        Unless it must start `at_once`, the store first writes out what earlier work left.
+        Unless it must start `at_once`, the store first writes out what earlier work left. Blocks of one name count as
+        one window.
         """
         if self.stores and not at_once:
             self.truth.checkpoint()
         window = Window(self)
         yield window
         window.close()
-        self.sample.usage[name] = window.usage
+        before = self.sample.usage.get(name)
+        self.sample.usage[name] = before.followed_by(window.usage) if before else window.usage
         self.contender.require_alive()
 
     def record(self, metric: str, value: float) -> None:
@@ -149,7 +151,7 @@ class Window:
 
     def cost(self, count: int) -> float:
         """Return the CPU milliseconds that the contender and the servers spent on each of `count` things."""
-        return 1000 * sum(seconds for role, seconds in self.usage.seconds.items() if role != "loader") / count
+        return self.usage.cost(count)
 
     def close(self) -> None:
         """Read the clocks."""

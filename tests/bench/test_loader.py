@@ -4,9 +4,11 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from tests.bench.loader.caller import Caller
 from tests.bench.loader.http import LOST, Load, drive, reply_size
 from tests.bench.loader.pool import run_load
 from tests.bench.loader.sockets import frame, take_frame
@@ -16,6 +18,8 @@ class Counting(socketserver.StreamRequestHandler):
     """Answers keep-alive requests whose path is the wanted status, or closes the connection for /close."""
 
     def handle(self) -> None:
+        with self.server.lock:  # type: ignore[attr-defined]
+            self.server.connections += 1  # type: ignore[attr-defined]
         while line := self.rfile.readline():
             path = line.split()[1].decode()
             while self.rfile.readline() != b"\r\n":
@@ -36,6 +40,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Counting)
         self.lock = threading.Lock()
         self.seen: list[str] = []
+        self.connections = 0
 
 
 @pytest.fixture
@@ -64,6 +69,15 @@ def test_every_request_is_sent_once_and_every_answer_is_counted(server: Server) 
 def test_a_connection_that_breaks_counts_its_request_as_lost(server: Server) -> None:
     outcome = drive(load(server, "/200", "/close", "/200", connections=1))
     assert outcome.statuses == {200: 2, LOST: 1}
+
+
+def test_a_caller_asks_again_on_the_same_connection(server: Server) -> None:
+    with closing(Caller(("127.0.0.1", server.server_address[1]))) as caller:
+        answers = [caller.ask(f"GET /{status} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) for status in (200, 500)]
+        with pytest.raises(ConnectionError, match="closed before the answer"):
+            caller.ask(b"GET /close HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"body"), (500, b"body")]
+    assert server.connections == 1
 
 
 def test_a_rate_is_kept(server: Server) -> None:

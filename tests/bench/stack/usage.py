@@ -36,6 +36,25 @@ class Usage:
         self.busiest[role] = max(self.busiest.get(role, 0.0), seconds / self.wall)
         self.strangers = max(0.0, self.strangers - seconds)
 
+    def followed_by(self, later: "Usage") -> "Usage":
+        """Return two windows as one: seconds add up, and shares of a core weigh as much as their window is long."""
+        wall = self.wall + later.wall
+        roles = {**self.seconds, **later.seconds}
+        busy = {
+            role: self.busiest.get(role, 0.0) * self.wall + later.busiest.get(role, 0.0) * later.wall for role in roles
+        }
+        return Usage(
+            wall=wall,
+            cores=later.cores,
+            seconds={role: self.seconds.get(role, 0.0) + later.seconds.get(role, 0.0) for role in roles},
+            busiest={role: seconds / wall for role, seconds in busy.items()},
+            strangers=self.strangers + later.strangers,
+        )
+
+    def cost(self, count: int) -> float:
+        """Return the CPU milliseconds that the contender and the servers spent on each of `count` things."""
+        return 1000 * sum(seconds for role, seconds in self.seconds.items() if role != "loader") / count
+
     @property
     def disturbed(self) -> bool:
         """Whether processes that don't belong to the run took part of the machine."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench.stage import Stage
 from tests.bench.workloads.chat import chat, loaded_chat, long_session
 from tests.bench.workloads.hooks import accept, burst, hotkey
 from tests.bench.workloads.jobs import fanout
@@ -14,20 +13,24 @@ from tests.bench.workloads.weight import bloat, history, state_size
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to measure: the processes that it needs, and how many workers when that is part of it."""
+    """One thing to measure: the processes that it needs, and how many workers when that is part of it.
+
+    `run` gets the stage of one contender, or those of all as arguments where they run `at_once`.
+    """
 
     name: str
-    run: Callable[[Stage], None]
+    run: Callable[..., None]
     roles: tuple[str, ...] = ("front", "worker")
     workers: int | None = None
     repeated: bool = True
+    at_once: bool = False
 
 
 WORKLOADS = (
     Workload("accept", accept, roles=("front",)),
     Workload("burst", burst),
     Workload("hotkey", hotkey),
-    Workload("chat", chat),
+    Workload("chat", chat, at_once=True),
     Workload("loaded", loaded_chat),
     Workload("fanout", fanout),
     Workload("slow-async", slow_async, workers=1),
