@@ -1,4 +1,7 @@
-"""`python -m tests.bench`: measure echo, baseline and pumice in one run; `compare A.json B.json`: two runs."""
+"""`python -m tests.bench`: measure echo, baseline and pumice in one run; `compare A.json B.json`: two runs.
+
+With `--peers DIR`, Restate is measured too; it is installed into DIR where it is missing.
+"""
 
 import argparse
 import resource
@@ -12,6 +15,8 @@ from tests.bench.contenders.baseline import Baseline
 from tests.bench.contenders.contender import Contender
 from tests.bench.contenders.echo import Echo
 from tests.bench.contenders.pumice import Pumice
+from tests.bench.contenders.restate import Restate
+from tests.bench.peers.installation import Installation
 from tests.bench.record import compare, save
 from tests.bench.report import table
 from tests.bench.run import Plan, Results, run_all
@@ -32,10 +37,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     options = Options(scale=arguments.scale, fronts=arguments.fronts, workers=arguments.workers)
     workloads = [one for one in WORKLOADS if not arguments.only or one.name in arguments.only]
+    peers = Installation(arguments.peers) if arguments.peers else None
+    if peers:
+        peers.complete()
     directory = Path(tempfile.mkdtemp(prefix="pumice-bench-"))
     print(f"logs of every process: {directory}", file=sys.stderr)
     with servers() as running:
         contenders = [kind(running, directory) for kind in CONTENDERS if kind.name in arguments.contenders]
+        if peers:
+            contenders.append(Restate(running, directory, peers))
         for contender in contenders:
             contender.prepare()
         results = Results()
@@ -54,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", type=_choice(names), help=f"workloads, separated by commas: {', '.join(names)}")
     known = [kind.name for kind in CONTENDERS]
     parser.add_argument("--contenders", type=_choice(known), default=known, help=f"of {', '.join(known)}")
+    parser.add_argument("--peers", type=Path, metavar="DIR", help="add Restate, installed into DIR where it is missing")
     parser.add_argument("--runs", type=int, default=3, help="repetitions of each workload (3)")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on every count (1)")
     parser.add_argument("--fronts", type=int, default=1, help="front processes of every contender (1)")

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from celery import Celery
 
-from tests.bench.contenders.contender import Contender, gunicorn, post
+from tests.bench.contenders.contender import Contender, gunicorn
 from tests.bench.contenders.echo import chat_body
+from tests.bench.loader.http import post
 from tests.bench.stack.processes import python, run_command
 
 PREFETCH = "8"

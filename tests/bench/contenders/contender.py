@@ -1,6 +1,5 @@
 """What every contender can do; what one of them can't, it doesn't offer."""
 
-import json
 import socket
 import time
 from abc import ABC, abstractmethod
@@ -147,19 +146,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def post(path: str, body: Any, headers: Sequence[str] = ()) -> bytes:
-    """Return the bytes of a JSON POST."""
-    payload = json.dumps(body, separators=(",", ":")).encode()
-    lines = [
-        f"POST {path} HTTP/1.1",
-        "Host: bench",
-        "Content-Type: application/json",
-        f"Content-Length: {len(payload)}",
-        *headers,
-    ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 
 
 def gunicorn(app: str, port: int, fronts: int) -> list[str]:

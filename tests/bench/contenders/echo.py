@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from tests.bench.contenders.contender import Contender, gunicorn, post
+from tests.bench.contenders.contender import Contender, gunicorn
+from tests.bench.loader.http import post
 from tests.bench.loader.sockets import handshake
 
 

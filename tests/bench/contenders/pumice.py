@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.bench.contenders.contender import Contender, post
+from tests.bench.contenders.contender import Contender
 from tests.bench.contenders.echo import chat_body
+from tests.bench.loader.http import post
 from tests.bench.loader.sockets import handshake
 from tests.bench.stack.processes import python, run_command
 from tests.bench.stack.servers import Servers

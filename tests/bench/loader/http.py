@@ -1,12 +1,13 @@
 """One process's loop of HTTP/1.1 requests on keep-alive connections; it parses no more than status and length."""
 
+import json
 import select
 import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[str, int]
 
@@ -48,6 +49,19 @@ class Outcome:
     def succeeded(self) -> int:
         """The number of answers with a 2xx status."""
         return sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+
+
+def post(path: str, body: Any, headers: Sequence[str] = ()) -> bytes:
+    """Return the bytes of a JSON POST."""
+    payload = json.dumps(body, separators=(",", ":")).encode()
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: bench",
+        "Content-Type: application/json",
+        f"Content-Length: {len(payload)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 
 
 def drive(load: Load) -> Outcome:

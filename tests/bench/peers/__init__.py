@@ -1,0 +1,1 @@
+"""Other systems to compare with: what they run, and how they are installed outside of the project."""
