@@ -54,7 +54,7 @@ def main() -> None:
         finally:  # a run that is stopped early has shown something too
             if arguments.json:
                 save(arguments.json, results, options, running)
-            print(table(results), flush=True)
+            print(table(results, options.fronts), flush=True)
     sys.exit(1 if results.problems() else 0)
 
 

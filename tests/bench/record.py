@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tests.bench.peers.installation import SDK, SERVER, SERVER_VERSION
 from tests.bench.report import CONTENDERS, medians
 from tests.bench.run import Results
 from tests.bench.stack.processes import ROOT
@@ -30,6 +31,7 @@ def save(path: Path, results: Results, options: Options, servers: Servers) -> No
         "machine": {"cpus": os.cpu_count(), "kernel": platform.release()},
         "servers": servers.versions(),
         "packages": {name: version(name) for name in PACKAGES},
+        "peers": {SERVER: SERVER_VERSION, **SDK} if results.took_part("restate") else {},
         "options": asdict(options),
         "samples": {
             workload: {name: [asdict(sample) for sample in samples] for name, samples in contenders.items()}

@@ -1,20 +1,22 @@
 """The table: medians (smallest to largest) by contender, ratios, and whether the target is reached."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.bench.run import Results
 from tests.bench.stage import Sample
-from tests.bench.targets import TARGETS
+from tests.bench.targets import Target, targets
 
-COLUMNS = ("workload", "metric", "echo", "baseline", "pumice", "/echo", "/baseline", "target", "")
-CONTENDERS = ("echo", "baseline", "pumice")
+REFERENCES = ("echo", "baseline", "restate")
+"""What Pumice is compared with; Restate has its columns only where it took part."""
+
+CONTENDERS = (*REFERENCES, "pumice")
 
 
-def table(results: Results) -> str:
+def table(results: Results, fronts: int) -> str:
     """Return the plain table of every metric, then what was saturated, then what was wrong."""
-    rows = [COLUMNS, *_rows(results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    rows = list(_rows(results, fronts))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "-" * len(max(lines, key=len)))
     lines += ["", "share of one core used in the last repetition", *_saturation(results)]
@@ -31,14 +33,18 @@ def medians(samples: dict[str, list[Sample]], metric: str) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in values.items() if found}
 
 
-def _rows(results: Results) -> Iterator[tuple[str, ...]]:
+def _rows(results: Results, fronts: int) -> Iterator[tuple[str, ...]]:
+    restate = results.took_part("restate")
+    references = [name for name in REFERENCES if restate or name != "restate"]
+    goals = targets(fronts, restate=restate)
+    yield ("workload", "metric", *references, "pumice", *(f"/{name}" for name in references), "target", "")
     for workload, samples in results.samples.items():
         metrics = dict.fromkeys(metric for taken in samples.values() for one in taken for metric in one.values)
         for metric in metrics:
             middle = medians(samples, metric)
-            spread = [_spread(_values(samples.get(name, []), metric)) for name in CONTENDERS]
-            ratios = [_ratio(middle, other) for other in ("echo", "baseline")]
-            yield (workload, metric, *spread, *ratios, *_verdict(workload, metric, middle))
+            spread = [_spread(_values(samples.get(name, []), metric)) for name in (*references, "pumice")]
+            ratios = [_ratio(middle, other) for other in references]
+            yield (workload, metric, *spread, *ratios, *_verdict(goals.get((workload, metric)), middle))
 
 
 def _values(samples: Sequence[Sample], metric: str) -> list[float]:
@@ -65,8 +71,7 @@ def _ratio(middle: dict[str, float], other: str) -> str:
     return f"{middle['pumice'] / middle[other]:.2f}"
 
 
-def _verdict(workload: str, metric: str, middle: dict[str, float]) -> tuple[str, str]:
-    target = TARGETS.get((workload, metric))
+def _verdict(target: Target | None, middle: Mapping[str, float]) -> tuple[str, str]:
     if target is None:
         return "", ""
     reached = target.reached(middle) if "pumice" in middle else None

@@ -22,6 +22,10 @@ class Results:
         """Keep one sample."""
         self.samples.setdefault(workload, {}).setdefault(contender, []).append(sample)
 
+    def took_part(self, contender: str) -> bool:
+        """Tell whether anything was measured of a contender."""
+        return any(contender in contenders for contenders in self.samples.values())
+
     def disturbed(self) -> list[bool]:
         """Return of every measured window whether others used the machine too."""
         windows = (sample.usage for taken in self.samples.values() for one in taken.values() for sample in one)
