@@ -41,7 +41,7 @@ def chat(*stages: Stage) -> None:
 
 
 def loaded_chat(stage: Stage) -> None:
-    """The same while webhooks come at half the rate that this contender can process."""
+    """The same of one contender, while webhooks come at half the rate that it can process."""
     count = stage.count(6_000, paced=True)
     burst = stage.load(events(stage.contender, count, SESSIONS), CONNECTIONS)
     rate = 0.5 * count / (stage.settle(count) - burst.started)
