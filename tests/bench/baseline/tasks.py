@@ -14,19 +14,27 @@ from tests.bench.baseline import handlers
 from tests.bench.baseline.models import Database, Interaction, Message, Session
 
 celery = Celery("baseline", broker=os.environ["REDIS_URL"])
-celery.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_multiplier=int(os.environ["PREFETCH"]))
+celery.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    worker_prefetch_multiplier=int(os.environ["PREFETCH"]),
+)
+PAGE = 1_000
 replies = redis.Redis.from_url(os.environ["REDIS_URL"])
 
 
 @celery.task
 def run_interaction(interaction_id: int) -> None:
     with Database.begin() as database:
-        interaction = database.get_one(Interaction, interaction_id)
+        interaction = database.get_one(Interaction, interaction_id, with_for_update=True)
         if interaction.status == "done":
             return
         session = lock(database, interaction.session_id)
         if interaction.kind == "hook":
             session.state, interaction.result = handlers.event(session.state, interaction.payload)
+        elif interaction.kind == "job":
+            session.state = handlers.job(session.state)
         else:
             interaction.result = chat(database, interaction)
         interaction.status = "done"
@@ -40,16 +48,18 @@ def run_interaction(interaction_id: int) -> None:
 
 @celery.task
 def tick() -> None:
-    with Database() as database:
-        for session_id in database.scalars(select(Session.id)):
-            run_job.delay(session_id)
-
-
-@celery.task
-def run_job(session_id: str) -> None:
-    with Database.begin() as database:
-        session = lock(database, session_id)
-        session.state = handlers.job(session.state)
+    """Make a run for each session, a page of them in a transaction: each is then known when it comes twice."""
+    last = ""
+    while True:
+        with Database.begin() as database:
+            page = select(Session.id).where(Session.id > last).order_by(Session.id).limit(PAGE)
+            runs = [{"session_id": one, "kind": "job", "payload": {}} for one in database.scalars(page)]
+            if not runs:
+                return
+            made = database.scalars(insert(Interaction).returning(Interaction.id), runs).all()
+        last = str(runs[-1]["session_id"])
+        for interaction_id in made:
+            run_interaction.delay(interaction_id)
 
 
 def chat(database: DatabaseSession, interaction: Interaction) -> dict[str, Any]:

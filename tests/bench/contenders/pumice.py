@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,8 @@ from tests.bench.loader.http import post
 from tests.bench.loader.sockets import handshake
 from tests.bench.stack.processes import python, run_command
 from tests.bench.stack.servers import Servers
+from tests.bench.verify.pumice import PumiceTruth
+from tests.bench.verify.truth import Truth
 
 AGENTS = {"bench": "tests.bench.agents:Bench", "waiting": "tests.bench.agents:Waiting"}
 PUMICE = python("-m", "pumice.cli")
@@ -45,6 +48,10 @@ class Pumice(Contender):
         for agent in AGENTS:
             command = [*PUMICE, "keys", "create", "--agent", agent, "--kind", "public"]
             self.keys[agent] = run_command(command, self.environment(1)).split()[-1]
+
+    def truth(self) -> AbstractContextManager[Truth | None]:
+        """Open the tables."""
+        return PumiceTruth.on(self.database_url, self.order)
 
     def commands(self, fronts: int, workers: int) -> dict[str, list[list[str]]]:
         """One `pumice web` has as many processes as WEB_CONCURRENCY says; each `pumice worker` is one."""

@@ -96,12 +96,16 @@ class PostgresTruth(Truth):
         found = []
         if statuses != {"done": accepted}:
             found.append(f"{accepted} events acknowledged, stored are {statuses}")
-        effects = int(self.value("select coalesce(sum((state->>'count')::bigint), 0) from sessions"))
+        effects = self.counted()
         if effects != accepted:
             found.append(f"{accepted} events acknowledged, {effects} counted in states")
         if doubled := self.value(DOUBLED):
             found.append(f"{doubled} positions taken twice")
         return found
+
+    def counted(self) -> int:
+        """Return how many events the sessions' states have counted."""
+        return int(self.value("select coalesce(sum((state->>'count')::bigint), 0) from sessions"))
 
     def out_of_order(self) -> float:
         """Tell it from the positions that turns have left; NaN where one left none."""
