@@ -14,8 +14,11 @@ import orjson
 
 from pumice.errors import PumiceError
 
-LONG = re.compile(rb"[0-9]{19}")
-"""Digits from which on a whole number may be beyond 64 bits."""
+LONG = b"0" * 19
+"""As many digits from which on a whole number may be beyond 64 bits."""
+DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+"""Turns each digit into a 0, and anything else into a space: a row of them is then found ten times as fast as by a
+pattern."""
 BEYOND = re.compile(rb"[0-9]{309,}")
 """Digits from which on a whole number may be beyond any float, which orjson refuses."""
 TOO_LONG = "Integer exceeds 64-bit range"
@@ -32,7 +35,7 @@ def loads(text: str | bytes) -> Any:
     """Read JSON. Raises `JSONDecodeError`, and `NumberTooLongError` for a number of thousands of digits."""
     data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     value = _loads(text, data)
-    if LONG.search(data) is None:
+    if LONG not in data.translate(DIGITS):
         return value
     try:
         return json.loads(data)
@@ -43,6 +46,11 @@ def loads(text: str | bytes) -> Any:
     except ValueError:
         digits = sys.get_int_max_str_digits()
         raise NumberTooLongError(f"a number has more than {digits} digits") from None
+
+
+def names(text: str) -> set[str]:
+    """The names of the fields of a JSON object. Raises `JSONDecodeError`."""
+    return set(_loads(text, text.encode(errors="surrogatepass")))
 
 
 def _loads(text: str | bytes, data: bytes) -> Any:
