@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pumice import Agent, Message, Request, body, hook, job
@@ -42,6 +42,15 @@ class Bench(Agent):
     def tick(self) -> None:
         """Count one due time."""
         self.state.ticks += 1
+
+
+class Streaming(Agent):
+    """Streams when it does so."""
+
+    def reply(self, messages: Sequence[Message]) -> Iterator[str]:
+        """Give the time at which it is given, and an end."""
+        yield f"at {time.monotonic_ns()} "
+        yield f"in answer to {messages[-1].content}"
 
 
 class Waiting(Agent):

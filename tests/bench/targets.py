@@ -56,7 +56,8 @@ TARGETS = {
     ("fanout", "seconds"): Target("baseline / 30, under 3.5", both(within(1 / 30, "baseline"), at_most(3.5))),
     ("slow-async", "seconds"): Target("under 3", at_most(3)),
     ("sockets", "kB each"): Target("under 40", at_most(40)),
-    ("sockets", "each and back s"): Target("within 2", at_most(2)),
+    ("sockets", "each and back s"): Target("within 1.2", at_most(1.2)),
+    ("streams", "first delta p50 ms"): Target("under 2", at_most(2)),
     ("state", "100 kB/1 kB"): Target("0.5", at_least(0.5)),
     ("history", "many/few cost"): Target("within 1.2", at_most(1.2)),
 }

@@ -69,6 +69,10 @@ class Contender(ABC):
         """Return the request that says `messages` to a session."""
         raise NotImplementedError
 
+    def stream(self, session_id: str, messages: Sequence[str]) -> bytes:
+        """Return the request that says `messages` to a session of an agent that streams, and asks for a stream."""
+        raise NotImplementedError
+
     def socket(self, session_id: str) -> bytes:
         """Return the request that opens a WebSocket on a session."""
         raise NotImplementedError

@@ -16,7 +16,11 @@ from tests.bench.stack.servers import Servers
 from tests.bench.verify.pumice import PumiceTruth
 from tests.bench.verify.truth import Truth
 
-AGENTS = {"bench": "tests.bench.agents:Bench", "waiting": "tests.bench.agents:Waiting"}
+AGENTS = {
+    "bench": "tests.bench.agents:Bench",
+    "waiting": "tests.bench.agents:Waiting",
+    "streaming": "tests.bench.agents:Streaming",
+}
 PUMICE = python("-m", "pumice.cli")
 """The `pumice` command of this checkout, installed or not."""
 
@@ -89,6 +93,11 @@ class Pumice(Contender):
     def chat(self, session_id: str, messages: Sequence[str]) -> bytes:
         """Post to the chat of the agent that waits, or of the one that doesn't."""
         return post("/v1/chat", chat_body(session_id, messages), [f"x-api-key: {self._key(messages)}"])
+
+    def stream(self, session_id: str, messages: Sequence[str]) -> bytes:
+        """Post to the chat of the agent that streams, and ask for a stream."""
+        headers = [f"x-api-key: {self.keys['streaming']}", "Accept: text/event-stream"]
+        return post("/v1/chat", chat_body(session_id, messages), headers)
 
     def socket(self, session_id: str) -> bytes:
         """Open the socket of a session."""

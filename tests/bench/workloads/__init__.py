@@ -7,6 +7,7 @@ from tests.bench.workloads.chat import chat, loaded_chat, long_session
 from tests.bench.workloads.hooks import accept, burst, hotkey
 from tests.bench.workloads.jobs import fanout
 from tests.bench.workloads.sockets import audience, sockets
+from tests.bench.workloads.streams import streams
 from tests.bench.workloads.waiting import slow_async, slow_sync
 from tests.bench.workloads.weight import bloat, history, state_size
 
@@ -37,6 +38,7 @@ WORKLOADS = (
     Workload("slow-sync", slow_sync, workers=1),
     Workload("sockets", sockets),
     Workload("audience", audience),
+    Workload("streams", streams),
     Workload("state", state_size),
     Workload("long", long_session),
     Workload("history", history),
