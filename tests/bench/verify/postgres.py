@@ -113,9 +113,9 @@ class PostgresTruth(Truth):
         total, unknown, late = row or (0, 0, 0)
         return float("nan") if unknown or not total else late / total
 
-    def copy_sessions(self, model: str, count: int) -> None:
-        """Add sessions s1 to s`count` like the session `model`."""
-        changes = "jsonb_build_object('id', 's' || n)"
+    def copy_sessions(self, model: str, count: int, name: str = "s") -> None:
+        """Add sessions s1 to s`count`, or of another name before the number, like the session `model`."""
+        changes = f"jsonb_build_object('id', '{name}' || n)"
         self.connection.execute(COPIES.format(table="sessions", changes=changes), (count, model))
 
     def copy_interactions(self, count: int, sessions: int) -> None:

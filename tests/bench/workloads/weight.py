@@ -14,6 +14,7 @@ EVENTS_A_STATE = 4
 FEW, MANY = 1_000, 1_000_000
 TURNS = 10_000
 WAVES = 10
+PER_SESSION = 10
 
 
 def state_size(stage: Stage) -> None:
@@ -29,7 +30,7 @@ def state_size(stage: Stage) -> None:
         stage.settle(sessions)
         name = f"{size // 1000} kB"
         written = stage.tables.wal_bytes()
-        rates[size] = drain(stage, name, sessions * EVENTS_A_STATE, sessions)[1]
+        rates[size] = drain(stage, name, sessions * EVENTS_A_STATE, sessions)[2]
         stage.record(f"{name} turns/s", rates[size])
         stage.record(f"{name} WAL kB/turn", (stage.tables.wal_bytes() - written) / 1000 / (sessions * EVENTS_A_STATE))
     stage.record("100 kB/1 kB", rates[LARGE] / rates[SMALL])
@@ -39,20 +40,28 @@ def state_size(stage: Stage) -> None:
 
 
 def history(stage: Stage) -> None:
-    """The same turns with 1,000 and with 1,000,000 finished interactions stored."""
+    """What accepting and running cost with 1,000 finished interactions stored, and with 1,000,000 and more sessions."""
     turns, costs = stage.count(TURNS), []
     stage.load([stage.contender.hook({"session": "s0", "n": 0})], 1)
     stage.settle(1)
     stored = 1
-    for goal in (FEW, stage.count(MANY)):
+    for goal, sessions in ((FEW, 0), (stage.count(MANY), stage.count(MANY) // PER_SESSION)):
         stage.tables.copy_interactions(goal - stored, SESSIONS)
+        stage.tables.copy_sessions("s0", sessions, "idle")
         stage.tables.vacuum()
-        window, rate = drain(stage, f"{goal:,} stored", turns, SESSIONS)
-        costs.append(1000 * (window.usage.seconds["worker"] + window.usage.seconds["postgres"]) / turns)
+        accepting, running, rate = drain(stage, f"{goal:,} stored", turns, SESSIONS)
+        costs.append((_cost(accepting, "front", turns), _cost(running, "worker", turns)))
         stage.record(f"{goal:,} turns/s", rate)
-        stage.record(f"{goal:,} CPU ms/turn", costs[-1])
+        stage.record(f"{goal:,} CPU ms/accept", costs[-1][0])
+        stage.record(f"{goal:,} CPU ms/turn", costs[-1][1])
         stored = goal + turns
-    stage.record("many/few cost", costs[1] / costs[0])
+    stage.record("many/few cost", costs[1][1] / costs[0][1])
+    stage.record("many/few accept cost", costs[1][0] / costs[0][0])
+
+
+def _cost(window: Window, role: str, count: int) -> float:
+    """Milliseconds of one role's CPU, and of Postgres's, for each of so many."""
+    return 1000 * (window.usage.seconds[role] + window.usage.seconds["postgres"]) / count
 
 
 def bloat(stage: Stage) -> None:
@@ -72,12 +81,13 @@ def bloat(stage: Stage) -> None:
     stage.check_events(wave * WAVES)
 
 
-def drain(stage: Stage, name: str, count: int, sessions: int) -> tuple[Window, float]:
-    """Let events pile up with the workers stopped; return what their removal cost, and its rate."""
+def drain(stage: Stage, name: str, count: int, sessions: int) -> tuple[Window, Window, float]:
+    """Let events pile up with the workers stopped; return what that and their removal cost, and the latter's rate."""
     stage.pause_workers()
-    stage.load(events(stage.contender, count, sessions), CONNECTIONS)
+    with stage.measured(f"{name}, accepting") as accepting:
+        accepting.load(events(stage.contender, count, sessions), CONNECTIONS)
     with stage.measured(name) as window:
         started = time.monotonic()
         stage.resume_workers()
         settled = stage.settle(count)
-    return window, count / (settled - started)
+    return accepting, window, count / (settled - started)
