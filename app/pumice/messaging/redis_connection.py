@@ -4,6 +4,7 @@ redis-py's client takes a connection from its pool for each command, wraps it in
 costs more than the command. Its connections do the work here: addresses, TLS, authentication and RESP stay its own.
 """
 
+import socket
 from collections.abc import Iterable
 from typing import Any
 
@@ -68,7 +69,15 @@ class Link:
 
     def _is_stale(self) -> bool:
         """Whether there is something to read although nothing was asked: the end of the connection."""
+        below = getattr(self._connection._sock, "_sock", None)  # noqa: SLF001 (redis-py gives no other way to it)
         try:
-            return bool(self._connection.can_read())
-        except redis.ConnectionError:
+            if below is None or isinstance(self._connection, redis.SSLConnection):
+                return bool(self._connection.can_read())
+            below.recv(
+                1, socket.MSG_PEEK
+            )  # gevent's: it never waits, and asking gevent to poll takes ten times as long
+        except BlockingIOError:
+            return False
+        except (redis.ConnectionError, OSError):
             return True
+        return True
