@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,10 +33,12 @@ class Bench(Agent):
         return {"position": self.state.count}
 
     def reply(self, messages: Sequence[Message]) -> str:
-        """Answer; `block` takes a second."""
+        """Answer; `block` takes a second, and `where` is answered with the machine's name."""
         text = messages[-1].content
         if text == "block":
             time.sleep(1)
+        if text == "where":
+            return f"On {socket.gethostname()}."
         return f"You said {text}."
 
     @job("* * * * *")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.bench.contenders.contender import Contender
 from tests.bench.loader.http import Load, Outcome
-from tests.bench.loader.pool import run_load
+from tests.bench.loader.pool import run_loads
 from tests.bench.stack.usage import Meter, Usage
 from tests.bench.verify.postgres import PostgresTruth
 from tests.bench.verify.truth import Truth
@@ -68,8 +68,19 @@ class Stage:
         return max(10, round(full * self.options.scale * (self.contender.pace if paced else 1.0)))
 
     def load(self, requests: Sequence[bytes], connections: int, *, keep_bodies: bool = False) -> Outcome:
-        """Send `requests` as fast as they are answered; whatever is not answered with 2xx is a problem."""
-        outcome = run_load(Load(self.contender.address, requests, connections, keep_bodies=keep_bodies))
+        """Send `requests` as fast as they are answered; whatever is not answered with 2xx is a problem.
+
+        Where fronts have addresses of their own, each gets an equal share in a row, over so many connections, all at
+        once: events of one session then come through all of them.
+        """
+        fronts, size = self.contender.addresses, len(requests)
+        shares = [slice(size * n // len(fronts), size * (n + 1) // len(fronts)) for n in range(len(fronts))]
+        outcome = run_loads(
+            [
+                Load(front, requests[share], connections, keep_bodies=keep_bodies)
+                for front, share in zip(fronts, shares, strict=True)
+            ]
+        )
         if outcome.succeeded != len(requests):
             self.problem(f"{len(requests)} requests sent, statuses {dict(outcome.statuses)}")
         return outcome
@@ -157,7 +168,7 @@ class Window:
         """Read the clocks."""
         self.usage = self._meter.read()
         for outcome in self._outcomes:
-            self.usage.add("loader", outcome.cpu)
+            self.usage.add("loader", outcome.cpu, outcome.busiest)
 
 
 @contextmanager

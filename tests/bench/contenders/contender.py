@@ -45,6 +45,11 @@ class Contender(ABC):
         """Where its front listens."""
         return ("127.0.0.1", self.port)
 
+    @property
+    def addresses(self) -> Sequence[Address]:
+        """Where each of its fronts listens, which share one address unless they are on several machines."""
+        return [self.address]
+
     @abstractmethod
     def offers(self, workload: str) -> bool:
         """Whether it takes part in a workload."""
@@ -100,7 +105,8 @@ class Contender(ABC):
         for role in roles:
             self.start_role(role, commands.get(role, []), fronts)
         if "front" in roles:
-            self._wait_for_front()
+            for address in self.addresses:
+                self._wait_for_front(address)
 
     def start_role(self, role: str, commands: Sequence[Sequence[str]], fronts: int) -> None:
         """Start one role's processes beside what runs already."""
@@ -131,18 +137,18 @@ class Contender(ABC):
             for process in processes:
                 process.require_alive()
 
-    def _wait_for_front(self, patience: float = 30.0) -> None:
+    def _wait_for_front(self, address: Address, patience: float = 30.0) -> None:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             self.require_alive()
             try:
-                with socket.create_connection(self.address, timeout=5) as probe:
+                with socket.create_connection(address, timeout=5) as probe:
                     probe.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
                     if probe.recv(1):
                         return
             except OSError:
                 time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not answer on {self.address} after {patience:.0f} s")
+        raise RuntimeError(f"{self.name} does not answer on {address} after {patience:.0f} s")
 
 
 def free_port() -> int:

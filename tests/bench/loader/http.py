@@ -31,7 +31,10 @@ class Load:
 
 @dataclass
 class Outcome:
-    """What came back: latencies and duration in seconds, start and end on the monotonic clock that processes share."""
+    """What came back: latencies and duration in seconds, start and end on the monotonic clock that processes share.
+
+    `cpu` is what sending and reading took, in seconds of all processes, and `busiest` the part of the busiest of them.
+    """
 
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
@@ -39,6 +42,7 @@ class Outcome:
     started: float = 0.0
     finished: float = 0.0
     cpu: float = 0.0
+    busiest: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -69,7 +73,7 @@ def drive(load: Load) -> Outcome:
     cpu = time.process_time()
     loop = _Loop(load)
     outcome = loop.run()
-    outcome.cpu = time.process_time() - cpu
+    outcome.cpu = outcome.busiest = time.process_time() - cpu
     return outcome
 
 

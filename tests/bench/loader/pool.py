@@ -1,7 +1,7 @@
 """Spreads one load over processes, so that the loader is not what a run measures."""
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -18,8 +18,12 @@ def run_load(load: Load) -> Outcome:
 
     Raises OSError when one of them could not connect.
     """
-    processes = -(-load.connections // CONNECTIONS_A_PROCESS)
-    running = [_start(_share(load, index, processes)) for index in range(processes)]
+    return run_loads([load])
+
+
+def run_loads(loads: Sequence[Load]) -> Outcome:
+    """Do what `run_load` does with several loads at once, in processes of their own."""
+    running = [_start(share) for load in loads for share in _shares(load)]
     outcome = Outcome()
     for process, results in running:
         part = results.recv()
@@ -41,6 +45,11 @@ def background_load(load: Load) -> Iterator[None]:
     finally:
         process.kill()
         process.join()
+
+
+def _shares(load: Load) -> list[Load]:
+    processes = -(-load.connections // CONNECTIONS_A_PROCESS)
+    return [_share(load, index, processes) for index in range(processes)]
 
 
 def _share(load: Load, index: int, processes: int) -> Load:
@@ -74,3 +83,4 @@ def _merge(total: Outcome, part: Outcome) -> None:
     total.latencies += part.latencies
     total.bodies += part.bodies
     total.cpu += part.cpu
+    total.busiest = max(total.busiest, part.cpu)

@@ -52,10 +52,10 @@ def servers() -> Iterator[Servers]:
     given = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if given[0] and given[1]:
         with _alone_on(given[0]):
-            yield _found(given[0], given[1])
+            yield found(given[0], given[1])
         return
     with temporary_postgres() as postgres, temporary_valkey() as valkey:
-        yield _found(postgres.url(), valkey.url())
+        yield found(postgres.url(), valkey.url())
 
 
 @contextmanager
@@ -68,7 +68,8 @@ def _alone_on(database_url: str) -> Iterator[None]:
         yield
 
 
-def _found(database_url: str, redis_url: str) -> Servers:
+def found(database_url: str, redis_url: str) -> Servers:
+    """Return the servers at these addresses with the processes to charge; they must run on this machine."""
     with psycopg.connect(database_url) as connection:
         backend = psutil.Process(connection.info.backend_pid)
         postmaster = backend.parent()

@@ -30,10 +30,11 @@ class Usage:
     busiest: dict[str, float] = field(default_factory=dict)
     strangers: float = 0.0
 
-    def add(self, role: str, seconds: float) -> None:
-        """Count CPU seconds that a process which has ended meanwhile reported itself."""
+    def add(self, role: str, seconds: float, busiest: float | None = None) -> None:
+        """Count CPU seconds that processes which have ended meanwhile reported themselves, `busiest` of them of one."""
         self.seconds[role] = self.seconds.get(role, 0.0) + seconds
-        self.busiest[role] = max(self.busiest.get(role, 0.0), seconds / self.wall)
+        most = seconds if busiest is None else busiest
+        self.busiest[role] = max(self.busiest.get(role, 0.0), most / self.wall)
         self.strangers = max(0.0, self.strangers - seconds)
 
     def followed_by(self, later: "Usage") -> "Usage":
@@ -65,11 +66,18 @@ class Usage:
         parts = [f"{role} {seconds / self.wall:.0%}" for role, seconds in self.seconds.items()]
         if self.strangers / self.wall >= 0.05:
             parts.append(f"others {self.strangers / self.wall:.0%}")
-        full = [role for role, share in self.busiest.items() if share >= SATURATED]
-        total = sum(self.seconds.values()) + self.strangers
-        if total / self.wall >= SATURATED * self.cores:
-            full.append(f"all {self.cores} cores")
+        full = self.saturated()
         return ", ".join(parts) + (f" (saturated: {', '.join(full)})" if full else "")
+
+    def saturated(self) -> list[str]:
+        """Name the roles of which one process filled its core, and say when all cores were full."""
+        full = [role for role, share in self.busiest.items() if share >= SATURATED]
+        return [*full, f"all {self.cores} cores"] if self.full else full
+
+    @property
+    def full(self) -> bool:
+        """Whether the run and others together filled all cores."""
+        return (sum(self.seconds.values()) + self.strangers) / self.wall >= SATURATED * self.cores
 
 
 class Meter:

@@ -7,6 +7,7 @@ from tests.bench.workloads.traffic import events
 
 CONNECTIONS = 64
 SESSIONS = 1_000
+BURST = 20_000
 
 
 def accept(stage: Stage) -> None:
@@ -23,7 +24,7 @@ def accept(stage: Stage) -> None:
 
 def burst(stage: Stage) -> None:
     """Front and workers together: from the first post to the commit of the last turn."""
-    count = stage.count(20_000)
+    count = stage.count(BURST)
     requests = events(stage.contender, count, SESSIONS)
     with stage.measured("burst") as window:
         outcome = window.load(requests, CONNECTIONS)
