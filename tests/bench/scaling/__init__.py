@@ -1,0 +1,1 @@
+"""Fronts and workers on machines that share nothing but Postgres and Valkey, and what holds them back next."""
