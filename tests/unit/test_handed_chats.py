@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pumice.agents.context import new_id
+from pumice.logs import Outage, get_logger
 from pumice.messaging import handed_chats
 from pumice.messaging.handed_chats import LATEST, MOST, HandedChats, handed_over, read_chats
 from pumice.messaging.wakes import RUN_SESSIONS
@@ -99,9 +100,12 @@ def agent(on_busy: str = "queue", name: str = "agent") -> Any:
     return SimpleNamespace(id=name, cls=SimpleNamespace(on_busy=on_busy))
 
 
-def handing(wakes: Any, **environ: str) -> HandOver:
+def handing(wakes: Any, away: bool = False, **environ: str) -> HandOver:
     settings = {"DATABASE_URL": "postgresql://nowhere/none", "REDIS_URL": "redis://nowhere", **environ}
-    return HandOver(Settings.from_env(settings), wakes)
+    store_away = Outage(get_logger("test"), "postgres")
+    if away:
+        store_away.begins()
+    return HandOver(Settings.from_env(settings), wakes, store_away)
 
 
 NOT_TAKEN = [
@@ -119,6 +123,10 @@ def test_what_is_accepted_first(fields, spec, environ):
     assert not handing(Wakes(), **environ).takes(spec, chat(**fields))
     assert handing(Wakes()).takes(agent(), chat())
     assert not handing(Wakes()).takes(agent(), replace(chat(), kind="hook"))
+
+
+def test_while_postgres_is_away_the_front_accepts():
+    assert not handing(Wakes(), away=True).takes(agent(), chat())
 
 
 def test_a_chat_that_is_finished_in_time_is_not_accepted_again():

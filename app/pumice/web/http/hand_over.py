@@ -8,6 +8,7 @@ import threading
 import time
 
 from pumice.agents.spec import AgentSpec
+from pumice.logs import Outage
 from pumice.messaging.handed_chats import handed_over
 from pumice.messaging.redis_transport import REDIS_SCHEMES
 from pumice.messaging.wakes import WakePublisher
@@ -28,10 +29,12 @@ TRACKED = 10_000
 class HandOver:
     """Hands chats over, for one front process."""
 
-    def __init__(self, settings: Settings, wakes: WakePublisher) -> None:
+    def __init__(self, settings: Settings, wakes: WakePublisher, store_away: Outage) -> None:
+        """`store_away`: while it is, the front accepts, which tells whether it still is."""
         is_redis = settings.broker.partition("://")[0] in REDIS_SCHEMES
         self._is_possible = is_redis and not settings.runs_stock("kombu") and not settings.runs_stock("celery")
         self._wakes = wakes
+        self._store_away = store_away
         self._under_way: dict[tuple[str, str], threading.Event] = {}
         self._rests_until: dict[str, float] = {}
 
@@ -42,6 +45,7 @@ class HandOver:
         """
         return (
             self._is_possible
+            and not self._store_away
             and wanted.kind == "chat"
             and wanted.dedupe is None
             and wanted.reply_to is not None

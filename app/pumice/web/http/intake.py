@@ -36,7 +36,7 @@ class Intake:
         self._wakes = WakePublisher(settings)
         self._acceptor = GroupAccept(settings, self._wakes, store_away, connections)
         self._limits = QueueLimits(settings, connections)
-        self._hand_over = HandOver(settings, self._wakes)
+        self._hand_over = HandOver(settings, self._wakes, store_away)
         self._locking = LockingAccept(settings, connections, self._limits)
         self._events = EventPublisher(settings)
         self._control = connect(settings.redis_url)
