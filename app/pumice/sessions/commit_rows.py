@@ -54,7 +54,7 @@ class SessionCommit:
 
 @dataclass(slots=True)
 class CommitRows:
-    """Rows; those that belong to a session name its place in `sessions`, large values theirs in `states`.
+    """Rows; those that belong to a session stand in its row or name its place, large values name theirs in `states`.
 
     has_schedules: whether the statement needs its part for schedules and timezones.
     """
@@ -103,11 +103,8 @@ class CommitRows:
         """The statement's parameters."""
         return {
             "sessions": json_rows(self.sessions),
-            "outcomes": json_rows(self.outcomes),
-            "messages": json_rows(self.messages),
             "calls": json_rows(self.calls),
             "events": json_rows(self.events),
-            "keyframes": json_rows(self.keyframes),
             "prunable": json_rows(self.prunable),
             "snapshots": json_rows(self.snapshots),
             "states": self.states.value,
@@ -116,7 +113,7 @@ class CommitRows:
 
     def _add_session(self, place: int, one: SessionCommit) -> None:
         hidden, block = None, None
-        before = len(self.messages)
+        before, turns, keyframes = len(self.messages), len(self.outcomes), len(self.keyframes)
         for number, turn in enumerate(one.turns, one.version + 1):
             outcome = turn.outcome
             if outcome.replaces_history:
@@ -126,7 +123,7 @@ class CommitRows:
                 block = failure.retry_after
             self._add_turn(place, one, turn, number)
             for message in outcome.messages:
-                row = {"session": place, "place": len(self.messages) - before, **message_row(message)}
+                row = {"place": len(self.messages) - before, **message_row(message)}
                 self.messages.append(row | {"interaction_id": outcome.work.id})
             for call in outcome.calls:
                 self.calls.append({"session": place, "place": len(self.calls), **call_row(call)})
@@ -147,6 +144,9 @@ class CommitRows:
                 "hidden": hidden,
                 "release": one.release,
                 "block": block,
+                "outcomes": self.outcomes[turns:],
+                "messages": self.messages[before:],
+                "keyframes": self.keyframes[keyframes:],
                 **zone,
                 **self._state_row([turn.point for turn in one.turns if turn.point is not None], one.state_version),
             }
@@ -195,9 +195,7 @@ class CommitRows:
         row["effects"], row["recording"] = turn.effects, outcome.recording
         if point.made is not None:
             at, size = self.states.add(point.made)
-            self.keyframes.append(
-                {"session": place, "keyframe": point.keyframe, "point": number, "at": at, "size": size}
-            )
+            self.keyframes.append({"keyframe": point.keyframe, "point": number, "at": at, "size": size})
         for name, note in outcome.snapshots:
             named = {"session": place, "name": name, "note": note, "interaction_id": outcome.work.id}
             self.snapshots.append(named | stands)
