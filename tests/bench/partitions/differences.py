@@ -13,16 +13,19 @@ from tests.bench.partitions.tables import Tables, interaction
 from tests.bench.stack.usage import Meter
 
 HALF_A_DAY = 43_200.0
-OLD = """
+TWO_DAYS = b"""
+create temporary table made as select * from interactions;
+truncate interactions;
 insert into interactions (id, agent_id, session_id, seq, kind, name, payload, body, dedupe_source, dedupe_key, status,
   result, attempts, accepted_at, finished_at, point, keyframe, delta)
 overriding system value
 select uuidv7(interval '-1 day'), agent_id, session_id, seq, kind, name, payload, body, dedupe_source,
   'old ' || dedupe_key, status, result, attempts, accepted_at - interval '1 day', finished_at - interval '1 day', point,
   keyframe, delta
-from interactions
+from made;
+insert into interactions overriding system value select * from made
 """
-"""Another of each interaction, a day older."""
+"""Writes every interaction anew, after another of each that is a day older."""
 HOLDERS: dict[str, LiteralString] = {
     "accept waits for a row held `for update`": "select from sessions where id = 's1' for update",
     "accept waits for a commit": "update sessions set version = version where id = 's1'",
@@ -63,7 +66,7 @@ def waits(tables: Tables) -> dict[str, bool]:
 
 def forget(tables: Tables) -> dict[str, float]:
     """Delete a day's interactions: by dropping their partition, or as the sweep does it."""
-    tables.view.execute(OLD.encode())
+    tables.view.execute(TWO_DAYS)
     tables.view.execute("vacuum analyze interactions")
     before = tables.sizes()
     meter, written, began = Meter({"postgres": [tables.postmaster]}), tables.wal(), time.perf_counter()

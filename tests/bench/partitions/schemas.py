@@ -56,21 +56,26 @@ with incoming as (
   group by agent_id, session_id order by agent_id, session_id
   on conflict (agent_id, id) do update set last_seq = sessions.last_seq + excluded.last_seq
   returning agent_id, id, last_seq
+), counted as (
+  select jsonb_object_agg(agent_id || '/' || id, last_seq) as last from made
 )
 insert into interactions (id, seq, agent_id, session_id, kind, name, payload, body, dedupe_source, dedupe_key,
   dedupe_unnamed, fingerprint, wake_at, reply_to)
-select i.id,
-  coalesce(m.last_seq, 0) + 1 - row_number() over (partition by i.agent_id, i.session_id order by place desc),
-  i.agent_id, i.session_id, kind, name, payload::json, substring(%(bodies)b::bytea from body_at for body_size), source,
+select id, coalesce(((select last from counted) ->> (agent_id || '/' || session_id))::bigint, 0)
+    + 1 - row_number() over (partition by agent_id, session_id order by place desc),
+  agent_id, session_id, kind, name, payload::json, substring(%(bodies)b::bytea from body_at for body_size), source,
   key, case when unnamed and key is not null then true end, fingerprint, now() + %(grace)s * interval '1 second',
   reply_to
-from incoming i left join made m on m.agent_id = i.agent_id and m.id = i.session_id order by place
+from incoming order by place
 on conflict do nothing
 returning id::text
 """,
     _Inserted,
 )
-"""`ACCEPT`, but for the order number: it is counted on the session's row, which is therefore locked and written."""
+"""`ACCEPT`, but for the order number: it is counted on the session's row, which is therefore locked and written.
+
+A document finds the number of a session: hot statements are planned without hash joins, and a loop over both took a
+seventh of the accepts per second."""
 
 SAVE_KEYED = SAVE.replace(
     "where i.id = f.id and", "where i.id = f.id and i.agent_id = h.agent_id and i.session_id = h.id and"
