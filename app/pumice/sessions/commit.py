@@ -26,7 +26,7 @@ with changed as (
     delta_at int, delta_size int, base_at int, base_size int, keyframe bigint, added int, hidden int, release boolean,
     block float8, outcomes json, messages json, keyframes json"""
 HOLD: LiteralString = """)
-), mine as (
+), mine as materialized (
   select c.*, s.transcript from changed c cross join lateral (select s.lease_token, s.transcript from sessions s
     where s.agent_id = c.agent_id and s.id = c.id offset 0) s
   where s.lease_token = c.token
@@ -72,17 +72,19 @@ SAVE: LiteralString = """
     message_count = f.message_count, transcript = case when f.inherits then h.transcript end,
     state_version = f.state_version, code_version = h.code_version, effects = f.effects::json,
     recording = coalesce(f.recording::json, i.recording)
-  from held h cross join lateral json_to_recordset(h.outcomes) as f(id uuid, status text, result text, error text,
-    usage text, attempt int, delay float8, woken float8, started float8, reason text, reason_code text,
+  from held h cross join lateral json_to_recordset(h.outcomes) as f(session int, id uuid, status text, result text,
+    error text, usage text, attempt int, delay float8, woken float8, started float8, reason text, reason_code text,
     superseded_by uuid, point bigint, keyframe bigint, delta_at int, delta_size int, history_start int,
     message_count int, inherits boolean, state_version int, effects text, recording text)
-  where i.id = f.id and i.finished_at is null
+  where f.session = h.place and i.id = f.id and i.finished_at is null
   returning i.id
 )"""
 """Saves states and results, only for sessions whose token and version match.
 
 What every commit of many sessions has rows of (outcomes, messages, keyframes) stands with its session, as JSON in JSON:
 without hash joins, matching it by the session's place compares each with each, half of a commit's time for a hundred.
+A table that is small when the planner looks at it must not be passed over whole once it has grown: so what is looked up
+by a key is made to look rare, `mine` by being materialized, an outcome by asking whether it stands with its session.
 The version is the number of turns saved before. It makes a commit that is tried again harmless while the first try,
 of which only the connection was lost, is still being executed; and it lets none in whose predecessor was given up.
 """
